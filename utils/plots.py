@@ -1,0 +1,153 @@
+"""Drawing: each helper draws on the Axes that it is given and returns it.
+
+Nothing here computes a loss or a path, shows a figure or changes global style; the one exception
+says so in its name, ``use_style``.  The colours differ in lightness as well as in hue, so that
+they stay apart in grey print and for colour-blind readers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from utils import _validate
+
+INK, GREY, PAPER = "#1f2430", "#7d8594", "#ffffff"
+BLUE, ORANGE, TEAL = "#1f5fa8", "#c8500a", "#0e7c6b"
+LEVELS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5)  # the published contour levels of J
+STYLE = Path(__file__).with_name("book.mplstyle")
+
+
+def use_style() -> None:
+    """Set the book's style, and in a notebook vector figures whose bytes do not change by the run."""
+    plt.style.use(STYLE)
+    try:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", metadata={"Date": None})
+    except (ImportError, AttributeError):  # no IPython here: a script
+        pass
+
+
+def plot_data(X, y, *, ax=None, label: str | None = "training points"):
+    """Scatter the points (x_i, y_i).
+
+    Parameters: X, y, ndarrays of shape (n,); ax, Axes or None for a new one; label, legend text.
+    Raises: ValueError naming ``X`` or ``y``.
+    """
+    X, y = _validate.points(X, y)
+    ax = _axes(ax, xlabel="x", ylabel="y")
+    ax.scatter(X, y, s=20, color=GREY, edgecolors=PAPER, linewidths=0.4, label=label, zorder=2)
+    return ax
+
+
+def plot_line(params, *, x=(0.0, 1.0), ax=None, label: str | None = None, **style):
+    """Draw the line y = b + w x between the two ends ``x``.
+
+    Parameters: params, (b, w); x, the two ends; ax, Axes or None; label, legend text; style, of
+    ``Axes.plot``.
+    Raises: ValueError naming ``params`` or ``x``.
+    """
+    b, w = _validate.parameters(params)
+    x = _validate.parameters(x, name="x")
+    ax = _axes(ax, xlabel="x", ylabel="y")
+    ax.plot(x, b + w * x, label=label, **{"color": BLUE, "zorder": 3, **style})
+    return ax
+
+
+def plot_candidates(candidates, best, *, x=(0.0, 1.0), ax=None):
+    """Draw candidate lines dashed and ``best`` solid, each labelled with its pair (b, w).
+
+    Parameters: candidates, pairs (b, w), shape (k, 2); best, (b, w); x, the two ends; ax, Axes or
+    None.
+    Raises: ValueError naming ``candidates``, ``best`` or ``x``.
+    """
+    lines = [_validate.parameters(pair, name="candidates") for pair in candidates]
+    best = _validate.parameters(best, name="best")
+    for pair in lines:
+        ax = plot_line(pair, x=x, ax=ax, color=ORANGE, linestyle=(0, (5, 3)), linewidth=1.2)
+    ax = plot_line(best, x=x, ax=ax, color=BLUE, linewidth=2.2)
+    for (b, w), color in [*((pair, ORANGE) for pair in lines), (best, BLUE)]:
+        ax.annotate(
+            f"({b:g}, {w:g})",
+            (x[1], b + w * x[1]),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            color=color,
+            annotation_clip=False,
+        )
+    return ax
+
+
+def plot_contours(b, w, J, *, levels=LEVELS, best=None, colorbar: bool = True, ax=None):
+    """Draw the level lines of a loss over the parameter space.
+
+    Parameters: b, shape (p,); w, shape (q,); J, shape (q, p), as ``loss_surface`` returns it;
+    levels, increasing; best, (b, w) to be marked by a cross, or None; ax, Axes or None.
+    Raises: ValueError naming the argument.
+    """
+    b, w = _validate.finite_vector("b", b), _validate.finite_vector("w", w)
+    levels = _validate.finite_vector("levels", levels)
+    if np.shape(J) != (w.size, b.size):
+        raise ValueError(f"J must have shape {(w.size, b.size)}, got shape {np.shape(J)}")
+    if not np.isfinite(J).all():
+        raise ValueError("J must be finite")
+    if (np.diff(levels) <= 0).any():
+        raise ValueError(f"levels must increase, got {levels.tolist()}")
+    ax = _axes(ax, xlabel="b", ylabel="w")
+    lines = ax.contour(b, w, J, levels=levels, cmap="cividis", vmin=0, vmax=1.25 * levels[-1])
+    if best is not None:
+        best = _validate.parameters(best, name="best")
+        ax.plot(*best, marker="x", color=INK, markersize=7, markeredgewidth=1.8, zorder=5)
+    if colorbar:
+        bar = ax.figure.colorbar(lines, ax=ax, label="J(b, w)")
+        bar.lines[0].set_linewidth(6)
+    return ax
+
+
+def plot_gd_path(path, *, ax=None, color: str = ORANGE, label: str | None = None, arrows: bool = True):
+    """Draw the iterates of a run as dots, and each step as an arrow, in the parameter space.
+
+    Parameters: path, shape (k, 2), rows (b, w), the start first; ax, the Axes with the contours,
+    or None; color; label, legend text; arrows, whether the steps are drawn.
+    Raises: ValueError naming ``path``.
+    """
+    path = np.asarray(path, dtype=float)
+    if path.ndim != 2 or path.shape[1] != 2 or len(path) == 0:
+        raise ValueError(f"path must have shape (k, 2), k >= 1, got shape {path.shape}")
+    if not np.isfinite(path).all():
+        raise ValueError("path must be finite")
+    ax = _axes(ax, xlabel="b", ylabel="w")
+    if arrows and len(path) > 1:
+        steps = np.diff(path, axis=0)
+        ax.quiver(
+            *path[:-1].T, *steps.T, angles="xy", scale_units="xy", scale=1, color=color,
+            width=0.0035, headwidth=4.5, headlength=5.5, headaxislength=5, zorder=3,
+        )  # fmt: skip
+    ax.plot(*path.T, linestyle="none", marker="o", markersize=3.2, color=color, label=label, zorder=4)
+    ax.plot(*path[0], marker="o", markersize=7, color=PAPER, markeredgecolor=color, zorder=5)
+    return ax
+
+
+def plot_learning_curve(losses, *, ax=None, label: str | None = None, **style):
+    """Draw the loss against the iteration, the start being iteration 0.
+
+    Parameters: losses, shape (k,); ax, Axes or None; label, legend text; style, of ``Axes.plot``.
+    Raises: ValueError naming ``losses``.
+    """
+    losses = _validate.finite_vector("losses", losses)
+    ax = _axes(ax, xlabel="iteration", ylabel="cost")
+    ax.plot(np.arange(losses.size), losses, label=label, **{"color": BLUE, **style})
+    return ax
+
+
+def _axes(ax, *, xlabel: str, ylabel: str):
+    """Return ``ax``, or a new one with these labels; labels that are there already stay."""
+    if ax is None:
+        _, ax = plt.subplots()
+    ax.set_xlabel(ax.get_xlabel() or xlabel)
+    ax.set_ylabel(ax.get_ylabel() or ylabel)
+    return ax
