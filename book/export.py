@@ -48,6 +48,7 @@ WRITER = '''\
 # name beside this notebook. So what a cell shows is what runs: change it, run it, then run the
 # Setup cell and what follows again.
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from IPython.core.magic import register_cell_magic
@@ -75,6 +76,8 @@ def book_file(name, text):
         print(f"{name} differed from this cell; what it held is kept as {aside.as_posix()}")
     if before != text:
         path.write_text(text, encoding="utf-8", newline="\\n")
+        # A change within the same second, of the same length, would leave the compiled file in use.
+        Path(cache_from_source(name)).unlink(missing_ok=True)
     _saved[name] = text
     # Python keeps what it has imported. Without this, another project's `utils`, or ours as it was
     # before a change, would be used again. (The Setup cell puts this folder first on the path.)
