@@ -29,6 +29,15 @@ NUMPYS = ("1.26.4", "2.0.2", "newest")
 CAPABILITIES = ("default", "avx2", "avx512")
 THREADS = (1, 2)
 
+#: What became of arrays with one element, for the eighth note on the published chapter.
+SCALAR_NUMPYS = ("1.24.4", "1.25.2", "1.26.4", "2.0.2", "2.3.5", "2.4.0")
+SCALARS = (
+    "np.isscalar(np.array([1.0]))",
+    "float(np.array([1.0]))",
+    "np.array([1.0])[0]",
+    "np.array([1.0]).item()",
+)
+
 
 def interpreter(version: str) -> Path | None:
     """The Python of that version: under pyenv, on PATH, or the one that runs this; or None."""
@@ -39,17 +48,17 @@ def interpreter(version: str) -> Path | None:
     return found[-1] if found else Path(on_path) if on_path else None
 
 
-def environment(python: Path, version: str, numpy: str) -> Path | None:
+def environment(python: Path, version: str, numpy: str, *others: str) -> Path | None:
     """The Python of a virtual environment with that NumPy, made once; None if none can be had."""
-    folder = CACHE / f"python{version}-numpy{numpy}"
+    folder = CACHE / "-".join((f"python{version}", f"numpy{numpy}", *others))
     executable, ready = folder / "bin" / "python", folder / "ready"
     if not ready.is_file():
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([python, "-m", "venv", folder], check=True)
         numpy_requirement = "numpy" if numpy == "newest" else f"numpy=={numpy}"
         pip = [executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        packages = ["--only-binary=:all:", numpy_requirement, "scikit-learn"]
-        if subprocess.run([*pip, *packages], stderr=subprocess.DEVNULL).returncode:
+        packages = ["--only-binary=:all:", numpy_requirement, *others]
+        if subprocess.run([*pip, *packages], stderr=subprocess.DEVNULL, check=False).returncode:
             return None
         ready.touch()
     return executable
@@ -66,6 +75,7 @@ def measure(executable, records: str, *, threads: int = 1, **variables: str) -> 
         [executable, Path(__file__), "--measure", records],
         env={**os.environ, **threading, **variables, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
+        check=False,
         text=True,
     )
     if run.returncode == -signal.SIGILL:
@@ -107,7 +117,7 @@ def rows():
         python = interpreter(version)
         for numpy in NUMPYS:
             what = f"Python {version}, NumPy {numpy}"
-            executable = python and environment(python, version, numpy)
+            executable = python and environment(python, version, numpy, "scikit-learn")
             yield what, executable and measure(executable, "numpy")
     for what, disabled in _without_simd():
         row = measure(sys.executable, "numpy", NPY_DISABLE_CPU_FEATURES=disabled)
@@ -126,6 +136,35 @@ def _without_simd():
 
     used = [feature for feature in __cpu_dispatch__ if __cpu_features__[feature]]
     return [("this NumPy, its optional SIMD kernels off", " ".join(used))] if used else []
+
+
+def scalars() -> list[dict]:
+    """What each expression of SCALARS gives under each of SCALAR_NUMPYS."""
+    found = []
+    for numpy in SCALAR_NUMPYS:
+        python = interpreter("3.11")
+        executable = python and environment(python, "3.11", numpy)
+        if executable:
+            answers = subprocess.check_output([executable, "-c", _ASK, *SCALARS], text=True)
+            found.append({"numpy": numpy, **json.loads(answers)})
+    return found
+
+
+_ASK = """
+import json, sys, warnings
+import numpy as np
+
+def answer(expression):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            given = repr(eval(expression))
+        except TypeError:
+            given = "TypeError"
+    return ", ".join([given, *(warning.category.__name__ for warning in caught)])
+
+print(json.dumps({expression: answer(expression) for expression in sys.argv[1:]}))
+"""
 
 
 def machine() -> dict:
@@ -166,6 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
         "machine": machine(),
         "rows": measured,
         "not to be had": missing,
+        "one-element arrays": scalars(),
     }
     options.output.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
     print(f"{len(measured)} rows, largest distance {largest} ulp -> {options.output}")
