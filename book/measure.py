@@ -144,7 +144,12 @@ def measure_pinned_memory(*, batch: int = 1_000_000, rounds: int = 31) -> dict |
         },
         rounds=rounds,
     )
-    return {"points": batch, "rounds": rounds, "gpu": torch.cuda.get_device_name(), **found["pinned"]}
+    return {
+        "points": batch,
+        "rounds": rounds,
+        "gpu": torch.cuda.get_device_name(),
+        **found["pinned"],
+    }
 
 
 def environment() -> dict:
