@@ -1,0 +1,121 @@
+// What the pages do beyond being read: theme, copying code, the contents that follow, search on demand.
+(function () {
+  "use strict";
+  const root = document.documentElement;
+  const $$ = (selector) => [...document.querySelectorAll(selector)];
+
+  // ---- Theme ----
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const themeButton = document.getElementById("theme-button");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+  function nameTheme() {
+    themeButton.querySelector(".name").textContent = isDark() ? "Light theme" : "Dark theme";
+  }
+  themeButton.hidden = false;
+  themeButton.addEventListener("click", () => {
+    const theme = isDark() ? "light" : "dark";
+    root.dataset.theme = theme;
+    try {
+      // Back at what the system says: follow it again.
+      if ((theme === "dark") === system.matches) {
+        localStorage.removeItem("book-theme");
+        delete root.dataset.theme;
+      } else localStorage.setItem("book-theme", theme);
+    } catch (error) {
+      // No storage: the choice holds for this page.
+    }
+    nameTheme();
+  });
+  system.addEventListener("change", nameTheme);
+  nameTheme();
+
+  // ---- Boxes that scroll: in the tab order only while there is something to scroll ----
+  const boxes = $$("[tabindex='0'][role='group']");
+  function reachable() {
+    for (const box of boxes) {
+      if (!box.clientWidth) continue; // folded away
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  }
+  new ResizeObserver(reachable).observe(document.body);
+  addEventListener("toggle", reachable, true);
+
+  // ---- Copy ----
+  for (const code of $$("pre.code")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", "Copy this code");
+    const box = document.createElement("div");
+    box.className = "code-box";
+    code.replaceWith(box);
+    box.append(code, button);
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+      } catch (error) {
+        const range = document.createRange(); // no clipboard from a file: select, and let the browser copy
+        range.selectNodeContents(code);
+        getSelection().removeAllRanges();
+        getSelection().addRange(range);
+        document.execCommand("copy");
+      }
+      button.textContent = "Copied";
+      setTimeout(() => (button.textContent = "Copy"), 1600);
+    });
+  }
+
+  // ---- The contents follow the reader ----
+  const links = $$("nav.contents a[href^='#']");
+  const places = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
+  function follow() {
+    let current = -1;
+    places.forEach((place, i) => place && place.getBoundingClientRect().top < innerHeight * 0.3 && (current = i));
+    if (scrollY > 0 && innerHeight + scrollY >= root.scrollHeight - 2) current = links.length - 1;
+    links.forEach((link, i) => (i === current ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+  }
+  let waiting = false;
+  if (links.length) {
+    addEventListener("scroll", () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => ((waiting = false), follow()));
+    }, { passive: true });
+    follow();
+  }
+
+  // ---- A link into something folded opens it ----
+  function unfold() {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1).split("?")[0]));
+    for (let fold = target && target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  }
+  addEventListener("hashchange", unfold);
+  unfold();
+  addEventListener("beforeprint", () => $$("details").forEach((fold) => (fold.open = true)));
+
+  // ---- Search: its code and its index are fetched when they are first asked for ----
+  const searchButton = document.getElementById("search-button");
+  searchButton.hidden = false;
+  const load = (name) =>
+    new Promise((done, failed) => {
+      const script = document.createElement("script");
+      script.src = document.body.dataset.root + "assets/" + name;
+      script.onload = done;
+      script.onerror = failed;
+      document.head.append(script);
+    });
+  let loading;
+  function search() {
+    loading ??= Promise.all(["minisearch.min.js", "search-index.js", "search.js"].map(load));
+    loading.then(() => window.bookSearch(document.body.dataset.root), () => (loading = undefined));
+  }
+  searchButton.addEventListener("click", search);
+  addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, textarea, select, [contenteditable]") || event.target.shadowRoot;
+    if (event.key === "k" && (event.ctrlKey || event.metaKey)) event.preventDefault(), search();
+    else if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) event.preventDefault(), search();
+    else if (event.key === "Escape" && location.hash === "#menu") location.hash = "#content";
+  });
+})();
