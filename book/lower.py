@@ -201,9 +201,12 @@ def _prose(lines: list[str], page: Page) -> list[str]:
         if match:
             text, attributes = _split_attributes(match[2])
             name = attributes.get("id") or identifier(text)
-            if attributes.get("id") or name in page.anchors:
-                out += [f'<a id="{name}"></a>', ""]
             line = f"{match[1]} {text}"
+            if attributes.get("id") or name in page.anchors:
+                anchor = f'<a id="{name}"></a>'
+                # Before the heading, so that a jump shows it; but a page begins with its title.
+                out += [line, "", anchor] if match[1] == "#" else [anchor, "", line]
+                continue
         elif re.match(r"^:\s{1,3}\S", line):
             raise NotLowered(f"the definition list at {line!r}")
         out.append(line)

@@ -101,6 +101,8 @@ def test_a_heading_that_is_linked_to_gets_an_anchor():
     assert lowered("## 5.1.3 Gradient descent", anchors=["gradient-descent"]) == (
         '<a id="gradient-descent"></a>\n\n## 5.1.3 Gradient descent'
     )
+    title = lowered("# 5.1 Linear regression", anchors=["linear-regression"])
+    assert title == '# 5.1 Linear regression\n\n<a id="linear-regression"></a>'
     assert lowered("## 5.1.3 Gradient descent") == "## 5.1.3 Gradient descent"
 
 
