@@ -22,8 +22,9 @@ from utils import _validate, data, descent, gradients, optimizers, plots, publis
 
 SCRIPT = Path(__file__).with_name("gd-explorer.js")
 SHOW = ("path", "batches", "optimizers", "all")
-SEEDS = (42, 1, 2)  # 42 is the chapter's
-MAX_STEPS, MAX_EPOCHS = 400, 10  # of a full-batch and of a mini-batch run
+SEEDS = (42, 1, 2, 3)  # the first is the chapter's
+MAX_STEPS, MAX_EPOCHS = 400, 50  # of a full-batch and of a mini-batch run
+RESHUFFLED = {SEEDS[0]: 10}  # seed: epochs whose orders are written out; a kilobyte for ten
 RANGE = {
     "b": (0.0, 3.0),
     "w": (0.0, 3.0),
@@ -52,7 +53,7 @@ def _preset(id, label, note="", *, record=None, **settings) -> dict:
         "label": label,
         "note": note,
         "published": None if record is None else _rows(record),
-        "settings": {**_DEFAULTS, **settings},
+        "settings": settings,
     }
 
 
@@ -100,9 +101,9 @@ class Explorer:
     the controls that are open at once beside learning rate, steps and start: "path" none,
     "batches" batch size, order and seed, "optimizers" the optimizer, "all" both (the others wait
     behind "More controls").  What follows overrides the preset: start, (b, w), each in [0, 3]; lr,
-    0.001 ... 3; epochs, 1 ... 10, or 1 ... 400 steps with all 85 points in one batch; batch_size,
-    1 ... 85; order, of ``descent.ORDERS``; seed, of ``SEEDS``; optimizer, of
-    ``optimizers.OPTIMIZERS``.  name, letters, digits and hyphens, tells the explorers of one page
+    0.001 ... 3; batch_size, 1 ... 85; order, of ``descent.ORDERS``; seed, of ``SEEDS``, or
+    ``RESHUFFLED`` for the order of that name; epochs, from 1 to 400 steps with all 85 points in one
+    batch, else to 50, or as ``RESHUFFLED`` says; optimizer, of ``optimizers.OPTIMIZERS``.  name, letters, digits and hyphens, tells the explorers of one page
     apart in its address; by default made from preset and show.
     Raises: ValueError naming the argument.
     """
@@ -123,7 +124,7 @@ class Explorer:
     ):
         self.preset = _find(preset)
         self.show = _validate.choice("show", show, SHOW)
-        settings = dict(PRESETS[self.preset]["settings"])
+        settings = {**_DEFAULTS, **PRESETS[self.preset]["settings"]}
         if start is not None:
             b, w = _validate.parameters(start, name="start")
             settings["b"] = _within("start", float(b), RANGE["b"])
@@ -133,18 +134,16 @@ class Explorer:
         if batch_size is not None:
             batch_size = _validate.count("batch_size", batch_size, least=1)
             settings["batch"] = _within("batch_size", batch_size, (1, ALL_POINTS))
-            if batch_size < ALL_POINTS and epochs is None:
-                settings["epochs"] = min(settings["epochs"], MAX_EPOCHS)
-        if epochs is not None:
-            epochs = _validate.count("epochs", epochs, least=1)
-            most = MAX_STEPS if settings["batch"] == ALL_POINTS else MAX_EPOCHS
-            settings["epochs"] = _within("epochs", epochs, (1, most))
         if order is not None:
             settings["order"] = _validate.choice("order", order, descent.ORDERS)
         if seed is not None:
-            if isinstance(seed, bool) or not isinstance(seed, Integral) or seed not in SEEDS:
-                raise ValueError(f"seed must be one of {', '.join(map(str, SEEDS))}, got {seed!r}")
-            settings["seed"] = int(seed)
+            settings["seed"] = _seed(seed, settings["order"])
+        most = _most_epochs(settings)
+        if epochs is None:
+            settings["epochs"] = min(settings["epochs"], most)
+        else:
+            epochs = _validate.count("epochs", epochs, least=1)
+            settings["epochs"] = _within("epochs", epochs, (1, most))
         if optimizer is not None:
             settings["optimizer"] = _validate.choice("optimizer", optimizer, optimizers.OPTIMIZERS)
         self.settings = settings
@@ -161,17 +160,18 @@ class Explorer:
         """What Jupyter shows: the element, the still figure, or the text, whichever it can."""
         still = self.still()
         return {
-            "text/html": f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>\n{self.element(still)}",
+            "text/html": f"<script>\n{script()}</script>\n{self.element(still)}",
             "image/svg+xml": still,
             "text/plain": repr(self),
         }
 
     def element(self, still: str | None = None) -> str:
-        """The element's HTML without its script, the still figure (made if None) as its child."""
-        source = base64.b64encode((still or self.still()).encode()).decode()
+        """The element's HTML without its script, the still figure (drawn if None) as its child."""
+        source = _base64((still or self.still()).encode())
         config = json.dumps(self.config(), separators=(",", ":"), ensure_ascii=False)
+        config = config.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;").replace(">", "&gt;")
         return (
-            f'<gd-explorer data-config="{html.escape(config)}">'
+            f"<gd-explorer data-config='{config}'>"
             f'<img src="data:image/svg+xml;base64,{source}" alt="{html.escape(self.alt())}" '
             f'width="720" height="456"></gd-explorer>'
         )
@@ -187,13 +187,21 @@ class Explorer:
             "name": self.name,
             "show": self.show,
             "settings": self.settings,
-            "x": X.tolist(),
-            "y": y.tolist(),
+            "defaults": _DEFAULTS,
+            "seed": SEEDS[0],
+            "x": _base64(X.astype("<f8").tobytes()),
+            "y": _base64(y.astype("<f8").tobytes()),
             "hessian": gradients.mse_hessian(X).tolist(),
             "optimum": best.tolist(),
             "minimum": gradients.mse(best, X, y),
             "levels": LEVELS,
-            "limits": {"gd": limit, "momentum": (1 + momentum) * limit},
+            "limits": {
+                "gd": (limit, "2/\N{GREEK SMALL LETTER LAMDA}max"),
+                "momentum": (
+                    (1 + momentum) * limit,
+                    f"{2 * (1 + momentum):g}/\N{GREEK SMALL LETTER LAMDA}max",
+                ),
+            },
             "range": RANGE,
             "steps": MAX_STEPS,
             "epochs": MAX_EPOCHS,
@@ -266,11 +274,32 @@ class Explorer:
         return f"{s['optimizer']}, $\\eta$ = {s['lr']:g}, {s['epochs']} {unit}{how}"
 
 
+def script() -> str:
+    """gd-explorer.js as a page carries it: without comment lines, blank lines and indentation."""
+    lines = (line.strip() for line in SCRIPT.read_text(encoding="utf-8").splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+
+
 def _find(preset: str) -> str:
     for key in PRESETS:
         if preset == key or (isinstance(preset, str) and key.startswith(preset + "/")):
             return key
     raise ValueError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
+
+
+def _seed(seed, order: str) -> int:
+    known = RESHUFFLED if order == "reshuffled" else SEEDS
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed not in known:
+        raise ValueError(
+            f"seed must be one of {', '.join(map(str, known))} with order={order!r}, got {seed!r}"
+        )
+    return int(seed)
+
+
+def _most_epochs(settings: dict) -> int:
+    if settings["batch"] == ALL_POINTS:
+        return MAX_STEPS
+    return RESHUFFLED[settings["seed"]] if settings["order"] == "reshuffled" else MAX_EPOCHS
 
 
 def _within(name: str, value, limits):
@@ -281,13 +310,17 @@ def _within(name: str, value, limits):
 
 
 def _orders(seed: int) -> str:
-    """The shuffled orders of MAX_EPOCHS epochs in base64, one byte an index, as descent draws them."""
-    random, indices = np.random.RandomState(seed), np.arange(ALL_POINTS, dtype=np.uint8)
-    rows = []
-    for _ in range(MAX_EPOCHS):
+    """The shuffled orders of one epoch or more as descent draws them, one character an index."""
+    random, indices = np.random.RandomState(seed), np.arange(ALL_POINTS)
+    text = ""
+    for _ in range(RESHUFFLED.get(seed, 1)):
         random.shuffle(indices)
-        rows.append(indices.tobytes())
-    return base64.b64encode(b"".join(rows)).decode()
+        text += "".join(chr(40 + index) for index in indices)  # from "(" on: no quotes to escape
+    return text
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _hyperparameters(rule) -> dict:

@@ -1,16 +1,9 @@
-/* <gd-explorer data-config='{...}'>still figure</gd-explorer>
- *
- * Gradient descent for a line, live: the data with the current line, the parameter space with the
- * path, and the learning curve. utils/explorer.py writes the element; every number of the chapter
- * (data, shuffled orders, hyperparameters, presets, published values) comes from its data-config.
- * The arithmetic is that of utils/gradients.py, optimizers.py and descent.py, in the same order.
- * Out comes the event "gd-change" with { settings, k, b, w, J }. Without script the child stays.
- */
+// The custom element gd-explorer: gradient descent for a line, live.  utils/explorer.py writes the
+// element and gives it every number in data-config.  The arithmetic is that of utils, in the same
+// order.  Out comes the event "gd-change".  Without script the still figure inside it stays.
 (() => {
   "use strict";
   if (customElements.get("gd-explorer")) return;
-
-  // ---- Arithmetic -------------------------------------------------------------------------------
 
   // NumPy's pairwise summation of a[from], ..., a[from + n - 1].
   function sum(a, from, n) {
@@ -62,13 +55,13 @@
 
   class Model {
     constructor({ x, y, orders, optimizers }) {
-      this.x = Float64Array.from(x);
-      this.y = Float64Array.from(y);
-      this.n = x.length;
+      const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      this.x = new Float64Array(bytes(x).buffer);
+      this.y = new Float64Array(bytes(y).buffer);
+      this.n = this.x.length;
       this.hyper = optimizers;
       this.orders = {};
-      for (const [seed, text] of Object.entries(orders))
-        this.orders[seed] = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+      for (const seed in orders) this.orders[seed] = Uint8Array.from(orders[seed], (c) => c.charCodeAt(0) - 40);
       this.gb = new Float64Array(this.n);
       this.gw = new Float64Array(this.n);
     }
@@ -92,7 +85,7 @@
       return [this.orders[s.seed], first + (s.order === "reshuffled" ? epoch * this.n : 0), size];
     }
 
-    // { b, w, J: Float64Array, updates, perEpoch, diverged: the step that is not finite, or 0 }
+    // b, w, J of every iterate; diverged is the step that is no longer finite, or 0.
     descend(s) {
       const { x, y, gb, gw } = this;
       const perEpoch = Math.ceil(this.n / s.batch);
@@ -124,7 +117,7 @@
         run.w[k] = w;
         run.J[k] = J;
       }
-      return { ...run, updates, perEpoch, diverged };
+      return { ...run, updates, diverged };
     }
   }
 
@@ -132,11 +125,8 @@
   function ulps(a, b) {
     const [p, q] = new BigInt64Array(Float64Array.of(a, b).buffer);
     const ordinal = (bits) => (bits < 0n ? -(bits & 0x7fffffffffffffffn) : bits);
-    const distance = Number(ordinal(p) - ordinal(q));
-    return Math.abs(distance);
+    return Math.abs(Number(ordinal(p) - ordinal(q)));
   }
-
-  // ---- Drawing ----------------------------------------------------------------------------------
 
   const clamp = (v, [low, high]) => Math.min(high, Math.max(low, v));
   const text = (v, digits = 6) =>
@@ -150,7 +140,7 @@
     return parent.appendChild(node);
   }
 
-  // One plot in an <svg> that is as large as its box: axes around a clipped inner <svg>.
+  // Axes around a clipped inner <svg>.
   class Panel {
     constructor(root, [x, y], labels, { log = false, ticks = [[], []] } = {}) {
       Object.assign(this, { root, x, y, labels, log, ticks });
@@ -159,7 +149,7 @@
     }
 
     resize(width, height) {
-      this.width = Math.max(1, width - 38);
+      this.width = Math.max(1, width - 44);
       this.height = Math.max(1, height - 36);
       for (const [name, value] of [["x", 32], ["y", 6], ["width", this.width], ["height", this.height]])
         this.plot.setAttribute(name, value);
@@ -187,10 +177,10 @@
         label(v, 25, tenth(10 + this.py(v)), "end");
       }
       label(this.labels[0], 32 + width, height + 33, "end");
-      label(this.labels[1], 6, 15, "start");
+      label(this.labels[1], 8, 6 + height / 2, "middle");
     }
 
-    // The points px(a[i]), py(b[i]) for i <= last, as a line and as dots (close ones only once).
+    // The points (a[i], b[i]) for i <= last, as a line and as dots; dots on one spot only once.
     trace(a, b, last) {
       let line = "", dots = "", seenX = NaN, seenY = NaN;
       for (let i = 0; i <= last; i++) {
@@ -206,16 +196,14 @@
       return [line, dots];
     }
   }
-  const FAR = [-1e5, 1e5]; // pixels
+  const FAR = [-1e5, 1e5];
 
-  // About four round numbers from 0 to n.
-  function roundTicks(n) {
-    const rough = n / 4, power = 10 ** Math.floor(Math.log10(rough));
+  // At most count + 1 round numbers from 0 to n.
+  function roundTicks(n, count) {
+    const rough = n / count, power = 10 ** Math.floor(Math.log10(rough));
     const step = Math.max(1, [1, 2, 5, 10].find((m) => m * power >= rough) * power);
     return Array.from({ length: Math.floor(n / step) + 1 }, (_, i) => i * step);
   }
-
-  // ---- Page -------------------------------------------------------------------------------------
 
   const field = (id, name, control, hint = "") =>
     `<div class="field ${id}"><label for="${id}">${name}</label><output for="${id}" id="${id}-value"></output>${control}${hint}</div>`;
@@ -266,13 +254,12 @@ ${more && `<details><summary>More controls</summary><div class="controls">${more
   const CSS = `
 :host { display: block; container-type: inline-size; margin: 1.5em 0; }
 slot { display: none; }
-.app { --ink: var(--gd-ink, #1f2430); --soft: var(--gd-muted, #5b6372); --hair: var(--gd-line, #d5dae2);
-  --paper: var(--gd-paper, #fff); --blue: var(--gd-blue, #1f5fa8); --orange: var(--gd-orange, #c8500a);
-  --stop: var(--gd-stop, #b3261e); color: var(--ink); font-size: .9375rem; line-height: 1.4;
-  font-variant-numeric: tabular-nums; max-width: 60rem; margin: auto; text-align: left; }
-.app.dark { --ink: var(--gd-ink, #e5e8ee); --soft: var(--gd-muted, #a4acba); --hair: var(--gd-line, #414856);
-  --paper: var(--gd-paper, #171a20); --blue: var(--gd-blue, #86b6f0); --orange: var(--gd-orange, #ff9c5b);
-  --stop: var(--gd-stop, #ff8a80); color-scheme: dark; }
+.app { --ink: var(--gd-ink, light-dark(#1f2430, #e5e8ee)); --soft: var(--gd-muted, light-dark(#5b6372, #a4acba));
+  --hair: var(--gd-line, light-dark(#d5dae2, #414856)); --paper: var(--gd-paper, light-dark(#fff, #171a20));
+  --blue: var(--gd-blue, light-dark(#1f5fa8, #86b6f0)); --orange: var(--gd-orange, light-dark(#c8500a, #ff9c5b));
+  --stop: var(--gd-stop, light-dark(#b3261e, #ff8a80)); color-scheme: light; color: var(--ink); font-size: .9375rem;
+  line-height: 1.4; font-variant-numeric: tabular-nums; max-width: 60rem; margin: auto; text-align: left; }
+.dark { color-scheme: dark; }
 .app, .app * { box-sizing: border-box; }
 .panels { display: grid; gap: .5rem .75rem; grid-template-columns: 1fr 1fr; }
 figure { margin: 0; min-width: 0; display: flex; flex-direction: column; }
@@ -294,7 +281,7 @@ path, ellipse, .frame { fill: none; stroke: var(--soft); vector-effect: non-scal
 .batch, .path, .now { stroke: var(--orange); }
 .path { stroke-width: 1.25; }
 .path.pale { stroke-opacity: .3; }
-.path.dot { stroke-width: 4; }
+.path.dot { stroke-width: 3.5; }
 .now { stroke-width: 10; }
 .halo { stroke: var(--paper); stroke-width: 13; }
 .line { stroke: var(--blue); stroke-width: 2; }
@@ -305,7 +292,7 @@ path, ellipse, .frame { fill: none; stroke: var(--soft); vector-effect: non-scal
 .handle:focus-visible::after { outline: 2px solid var(--ink); outline-offset: 3px; }
 .values { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: .75rem 0 0; padding: .5rem 0 0; border-top: 1px solid var(--hair); }
 .values div { display: flex; gap: .5em; align-items: baseline; }
-dt { color: var(--soft); font-weight: 400; font-style: normal; margin: 0; }
+dt { color: var(--soft); }
 dd { margin: 0; min-width: 5.2em; }
 .message { margin: .25rem 0 .75rem; min-height: 4.2em; color: var(--soft); overflow-wrap: anywhere; }
 .message.good { color: var(--blue); }
@@ -315,7 +302,6 @@ dd { margin: 0; min-width: 5.2em; }
 .bar span { display: flex; gap: .5rem; }
 button, select, input[type=number] { font: inherit; color: inherit; background: transparent; border: 1px solid var(--soft);
   border-radius: 6px; padding: .25rem .7rem; min-height: 2.125rem; margin: 0; }
-select option { color: var(--ink); background: var(--paper); }
 button { cursor: pointer; }
 button:hover { border-color: var(--ink); }
 #play { min-width: 5rem; background: var(--blue); border-color: var(--blue); color: var(--paper); }
@@ -326,13 +312,12 @@ button:hover { border-color: var(--ink); }
 .start { gap: .25rem; }
 .start > span + span { grid-column: 1 / -1; display: grid; grid-template-columns: 1fr 1fr; gap: .5rem; }
 input[type=number] { width: 100%; padding: .25rem .5rem; }
-output { color: var(--ink); }
 .field > :disabled { opacity: .45; }
-input[type=range] { appearance: none; -webkit-appearance: none; width: 100%; height: 28px; margin: 0; background: none; cursor: pointer;
+input[type=range] { appearance: none; width: 100%; height: 28px; margin: 0; background: none; cursor: pointer;
   --track: linear-gradient(var(--hair), var(--hair)); }
 input[type=range]::-webkit-slider-runnable-track { height: 4px; border-radius: 2px; background: var(--track); }
 input[type=range]::-moz-range-track { height: 4px; border-radius: 2px; background: var(--track); }
-input[type=range]::-webkit-slider-thumb { -webkit-appearance: none; width: 18px; height: 18px; margin-top: -7px; border-radius: 50%;
+input[type=range]::-webkit-slider-thumb { appearance: none; width: 18px; height: 18px; margin-top: -7px; border-radius: 50%;
   background: var(--blue); border: 2px solid var(--paper); }
 input[type=range]::-moz-range-thumb { width: 14px; height: 14px; border-radius: 50%; background: var(--blue); border: 2px solid var(--paper); }
 #lr { --at: calc(9px + var(--limit, 2) * (100% - 18px)); --track: linear-gradient(90deg, var(--hair) var(--at), var(--stop) var(--at)); }
@@ -385,6 +370,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
 
     build() {
       const config = (this.config = JSON.parse(this.dataset.config));
+      for (const preset of config.presets) preset.settings = { ...config.defaults, ...preset.settings };
       this.model = new Model(config);
       this.settings = { ...config.settings };
       const root = this.attachShadow({ mode: "open" });
@@ -403,7 +389,6 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       this.k = this.run.updates;
     }
 
-    // What does not move: axes, level curves, data points.
     drawStill() {
       const { range, levels, hessian: [[p, q], [, r]], optimum, minimum } = this.config;
       const [map, data, curve] = ["map", "data", "curve"].map((id) => this.$(`.${id} svg`));
@@ -426,8 +411,11 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       this.pathAll = path(this.map.plot, "path pale");
       this.pathLine = path(this.map.plot, "path");
       this.pathDots = path(this.map.plot, "path dot");
-      this.pathHalo = path(this.map.plot, "dot halo");
-      this.pathNow = path(this.map.plot, "dot now");
+      const now = (parent) => {
+        const above = svg(parent, "g", { transform: "translate(32 6)" });
+        return [path(above, "dot halo"), path(above, "dot now")];
+      };
+      this.mapNow = now(map);
 
       this.data = new Panel(data, [range.x, range.y], ["x", "y"], { ticks: [[0, 0.5, 1], [1, 2, 3]] });
       this.points = path(this.data.plot, "dot points");
@@ -439,8 +427,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       this.floor = path(this.curve.plot, "dashed");
       this.curveAll = path(this.curve.plot, "path pale");
       this.curveLine = path(this.curve.plot, "line");
-      this.curveHalo = path(this.curve.plot, "dot halo");
-      this.curveNow = path(this.curve.plot, "dot now");
+      this.curveNow = now(curve);
     }
 
     listen(root) {
@@ -490,9 +477,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       };
     }
 
-    // ---- State ----
-
-    fromSlider(position) {
+      fromSlider(position) {
       const [low, high] = this.config.range.lr.map(Math.log10);
       return +(10 ** (low + (position / 1000) * (high - low))).toPrecision(3);
     }
@@ -502,7 +487,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       return (Math.log10(lr) - low) / (high - low);
     }
 
-    // Take over new settings (clamped into their ranges; what is not understood is left out).
+    // Values are clamped into their ranges; what is not understood is left out.
     set(changes, { write = true } = {}) {
       const { config, model, run } = this, s = { ...this.settings };
       const { b, w, lr } = config.range;
@@ -517,13 +502,25 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       option("order", ["given", "shuffled", "reshuffled"]);
       option("optimizer", Object.keys(config.optimizers));
       s.batch = Math.round(s.batch);
-      s.epochs = Math.min(Math.round(s.epochs), s.batch < model.n ? config.epochs : config.steps);
+      // Python provides every epoch's order for the first seed.
+      if (s.order === "reshuffled" && this.reshuffles(s.seed) < 2) s.seed = config.seed;
+      s.epochs = Math.min(Math.round(s.epochs), this.most(s));
       const whole = this.k >= run.updates && !this.playing;
       this.settings = s;
       this.stale = true;
       if (whole) this.k = Infinity;
       this.schedule();
       if (write) this.write();
+    }
+
+    // For how many epochs the seed's orders are known.
+    reshuffles(seed) {
+      return this.model.orders[seed].length / this.model.n;
+    }
+
+    most({ batch, order, seed }) {
+      if (batch >= this.model.n) return this.config.steps;
+      return order === "reshuffled" ? this.reshuffles(seed) : this.config.epochs;
     }
 
     go(k) {
@@ -535,7 +532,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
     play() {
       if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.go(this.run.updates);
       const { updates } = this.run, from = this.k < updates ? this.k : 0, begin = performance.now();
-      const pace = updates / Math.min(8000, Math.max(1500, updates * 60)); // updates a millisecond
+      const pace = updates / Math.min(8000, Math.max(1500, updates * 60));
       this.playing = true;
       const frame = (now) => {
         if (!this.playing) return;
@@ -572,9 +569,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       requestAnimationFrame(() => this.scrollIntoView({ block: "center" }));
     }
 
-    // ---- View ----
-
-    theme() {
+      theme() {
       // Whatever switches the page's theme, its text then is light on dark or dark on light.
       const [r, g, b] = getComputedStyle(this).color.match(/[\d.]+/g).map(Number);
       this.$(".app").classList.toggle("dark", 0.3 * r + 0.6 * g + 0.1 * b > 128);
@@ -628,17 +623,21 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
         draw(this.pathLine, line);
         draw(this.pathDots, dots);
         draw(this.pathAll, end ? "" : map.trace(run.b, run.w, run.updates)[0]);
-        const spot = (panel, x, y) => `M${clamp(panel.px(x), FAR)} ${clamp(panel.py(y), FAR)}h0`;
-        for (const node of [this.pathHalo, this.pathNow]) draw(node, spot(map, b, w));
+        const spot = (panel, nodes, ...at) => {
+          const [x, y] = [panel.px(at[0]), panel.py(at[1])], { width, height } = panel;
+          const inside = x >= 0 && x <= width && y >= 0 && y <= height;
+          for (const node of nodes) draw(node, inside ? `M${tenth(x)} ${tenth(y)}h0` : "");
+        };
+        spot(map, this.mapNow, b, w);
         const total = Math.max(1, run.updates);
         if (curve.x[1] !== total || !curve.ticks[0].length) {
           curve.x = [0, total];
-          curve.ticks[0] = roundTicks(total);
+          curve.ticks[0] = roundTicks(total, curve.width > 160 ? 4 : 2);
           curve.drawAxes();
         }
         draw(this.curveLine, curve.trace(null, run.J, k)[0]);
         draw(this.curveAll, end ? "" : curve.trace(null, run.J, run.updates)[0]);
-        for (const node of [this.curveHalo, this.curveNow]) draw(node, spot(curve, k, J));
+        spot(curve, this.curveNow, k, J);
         draw(this.line, this.through(b, w));
         const [order, first, size] = model.batch(s, k + 1);
         draw(this.batch, end || size === model.n ? "" : this.dots((i) => (order ? order[first + i] : first + i), size));
@@ -649,7 +648,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
 
     tell(b, w, J, k) {
       const { controls: c, settings: s, config, run, model } = this;
-      const mini = s.batch < model.n, lr = this.toSlider(s.lr), limit = config.limits[s.optimizer];
+      const mini = s.batch < model.n, lr = this.toSlider(s.lr), [limit, formula] = config.limits[s.optimizer] ?? [];
       put(c.unit, mini ? "update" : "step");
       put(c.k, `${k} of ${run.updates}`);
       put(c["b-now"], text(b));
@@ -665,9 +664,9 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       put(c["lr-value"], String(s.lr));
       const field = c.lr.parentNode;
       field.style.setProperty("--limit", limit ? this.toSlider(limit) : 2);
-      put(field.querySelector(".limit span"), limit ? `stable below ${limit.toFixed(5)}` : "");
+      put(field.querySelector(".limit span"), limit ? `${formula} = ${limit.toFixed(5)}` : "");
       field.querySelector(".limit").hidden = !limit;
-      c.epochs.max = mini ? config.epochs : config.steps;
+      c.epochs.max = this.most(s);
       c.epochs.value = s.epochs;
       put(field.nextElementSibling.firstChild, mini ? "Epochs" : "Steps");
       put(c["epochs-value"], String(s.epochs));
@@ -676,7 +675,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       c.batch.setAttribute("aria-valuetext", c["batch-value"].textContent);
       for (const name of ["order", "seed", "optimizer"]) c[name].value = s[name];
       c.order.disabled = !mini;
-      c.seed.disabled = !mini || s.order === "given";
+      c.seed.disabled = !mini || s.order !== "shuffled";
       this.handle.setAttribute("aria-valuenow", s.b);
       this.handle.setAttribute("aria-valuetext", `b ${s.b}, w ${s.w}`);
 
@@ -696,10 +695,8 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
     }
 
     message(preset) {
-      const { run, settings: s, config, model } = this, limit = config.limits[s.optimizer];
-      const why = limit
-        ? ` ${NAMES[s.optimizer][0].toUpperCase()}${NAMES[s.optimizer].slice(1)} with ${s.batch < model.n ? "the full batch" : "all points"} is stable only for \u03b7 < ${limit.toFixed(5)}.`
-        : "";
+      const { run, settings: s, config } = this, [limit, formula] = config.limits[s.optimizer] ?? [];
+      const why = limit ? ` Full-batch ${NAMES[s.optimizer]} is stable only for \u03b7 < ${formula} = ${limit.toFixed(5)}.` : "";
       if (run.diverged) return ["bad", `Diverged: no longer a finite number at step ${run.diverged}.${why}`];
       if (run.J[run.updates] > run.J[0])
         return ["bad", `Diverging: J has grown from ${text(run.J[0], 4)} to ${text(run.J[run.updates], 4)}.${why}`];
