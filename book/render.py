@@ -358,7 +358,7 @@ def write_assets(project: Path, out: Path, site: str | None, pages: list[Page]) 
 def render_html(project: Path, out: Path, config: dict, pages: list[Page], editions: bool, say) -> None:
     """All pages, their assets and the search index into ``out``."""
     write_assets(project, out, config["book"].get("site-url"), pages)
-    sections = []
+    sections, texts = [], {}
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
         done = [pool.submit(render_page, project, config, page, pages, editions) for page in pages]
         try:
@@ -367,14 +367,40 @@ def render_html(project: Path, out: Path, config: dict, pages: list[Page], editi
                 path = out / page.target
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, "utf-8")
+                texts[str(page.target)] = text
                 sections += index.sections(text, str(page.target))
                 say(f"  [{number:2d}/{len(pages)}] {page.target}")
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    dead = dead_links(texts)
+    if dead:
+        raise BookError("\n".join(dead))
     (out / "assets" / "search-index.js").write_text(
         f"window.bookIndex = {json.dumps(sections, ensure_ascii=False, separators=(',', ':'))};\n", "utf-8"
     )
+
+
+def dead_links(texts: dict[str, str]) -> list[str]:
+    """The links from page to page, or within one, that lead nowhere.
+
+    Parameters: texts, the HTML of each page by its address.  Returns: a line for each dead link.
+    """
+    places = {address: set(re.findall(r'\sid="([^"]+)"', text)) for address, text in texts.items()}
+    dead = []
+    for address, text in texts.items():
+        for link in sorted(set(re.findall(r'<a\s[^>]*?href="([^"]*)"', text))):
+            path, _, fragment = html.unescape(link).partition("#")
+            if re.match(r"[a-z]+:", path):
+                continue
+            page = os.path.normpath(os.path.join(os.path.dirname(address), path)) if path else address
+            if path and not page.endswith(".html"):
+                continue
+            if page not in places:
+                dead.append(f"{address}: a link to '{link}', but there is no such page")
+            elif fragment and fragment not in places[page]:
+                dead.append(f"{address}: a link to '{link}', but there is no such place in that page")
+    return dead
 
 
 # ---- PDF and EPUB -------------------------------------------------------------------------------

@@ -399,10 +399,15 @@ function target(link)
   return link
 end
 
-local handlers = {
+local handlers
+handlers = {
   Link = function(link)
     link.target = target(link.target)
     return link
+  end,
+  -- Typst would resolve citations by itself; Pandoc has done so already.
+  Cite = function(cite)
+    if edition == "typst" then return cite.content:walk({ Link = handlers.Link }), false end
   end,
   Str = function(str)
     if str.text:find("{{<", 1, true) then refuse("a Quarto shortcode: " .. str.text) end
