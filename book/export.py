@@ -237,7 +237,9 @@ def _pages(node) -> list[str]:
         return [node] if node.endswith((".qmd", ".ipynb", ".md")) else []
     if isinstance(node, list):
         return [page for item in node for page in _pages(item)]
-    return [page for key in ("part", "chapters", "appendices") for page in _pages(node.get(key, []))]
+    return [
+        page for key in ("part", "chapters", "appendices") for page in _pages(node.get(key, []))
+    ]
 
 
 def _resolve(page: PurePosixPath, path: str) -> PurePosixPath:

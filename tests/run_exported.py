@@ -88,7 +88,9 @@ def main():
         Path(options.report).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for line in wrong:
         print(line, file=sys.stderr)
-    print(f"{Path(options.notebook).name}: {len(compared)} records compared, {len(wrong)} complaints")
+    print(
+        f"{Path(options.notebook).name}: {len(compared)} records compared, {len(wrong)} complaints"
+    )
     return 1 if wrong else 0
 
 

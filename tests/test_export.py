@@ -74,12 +74,14 @@ LOWERED = {
         "::: {#equation-5-1}\n$$\nJ = 1 \\tag{5.1}\n$$\n:::",
         '<a id="equation-5-1"></a>\n\n$$\nJ = 1 \\tag{5.1}\n$$',
     ),
-    "attributes of a heading go": ("## A title {#here .unnumbered}", '<a id="here"></a>\n\n## A title'),
+    "attributes of a heading go": (
+        "## A title {#here .unnumbered}",
+        '<a id="here"></a>\n\n## A title',
+    ),
     "braces that are no attributes stay": ("## The set {1, 2}", "## The set {1, 2}"),
     "citations become names and years": (
         "As shown [@smith2020], [see @two2021, p. 3; @smith2020] and [-@smith2020], says @two2021.",
-        "As shown (Smith 2020), (see Ito and Roe 2021, p. 3; Smith 2020) and (2020), "
-        "says Ito and Roe (2021).",
+        "As shown (Smith 2020), (see Ito and Roe 2021, p. 3; Smith 2020) and (2020), says Ito and Roe (2021).",
     ),
     "code and formulas are not touched": (
         "`[@x]{.y}` and $[a]{b}$, `A @ B`, ``a`b -- c``\n\n```python\n::: {.x}\n#| y\nA @ B -- [@z]\n```",
@@ -217,7 +219,12 @@ def test_every_listed_notebook_is_written_and_the_bytes_repeat(project, tmp_path
 
 def test_the_opening_is_title_note_files_setup(project):
     notebook = exported(project)
-    assert [cell.id for cell in notebook.cells[:4]] == ["cell-0", "edition", "files", "files-writer"]
+    assert [cell.id for cell in notebook.cells[:4]] == [
+        "cell-0",
+        "edition",
+        "files",
+        "files-writer",
+    ]
     kinds = [cell.source.split("\n")[0] for cell in notebook.cells]
     start = kinds.index("## Start here")
     assert all(kind.startswith("%%book_file ") for kind in kinds[4:start])
@@ -237,7 +244,7 @@ def test_what_is_folded_is_folded_for_jupyter_and_for_colab(project):
 
 def test_only_the_files_that_are_needed_travel_and_none_is_changed(project):
     files = files_of(exported(project))
-    assert list(files)[0] == "utils/published.json"
+    assert next(iter(files)) == "utils/published.json"
     assert set(files) == {
         "utils/published.json",
         "utils/__init__.py",
@@ -348,7 +355,9 @@ def test_the_real_notebooks_are_valid_keep_their_outputs_and_fetch_nothing(real)
                 strip = [{**o, "execution_count": 0} for o in cell.outputs]
                 assert [{**o, "execution_count": 0} for o in ours[cell.id].outputs] == strip
         code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
-        assert not re.search(r"^\s*[!%](?!%book_file)|\bpip\b|urlopen|urlretrieve", code, re.MULTILINE)
+        assert not re.search(
+            r"^\s*[!%](?!%book_file)|\bpip\b|urlopen|urlretrieve", code, re.MULTILINE
+        )
 
 
 @pytest.fixture(scope="module")
