@@ -97,7 +97,8 @@ def _measure_here(records: str) -> dict:
         "scikit-learn": sklearn.__version__,
     }
     wanted = [id for id in published.ids() if records == "all" or not ledger.needs_torch(id)]
-    results = [published.compare(id, ledger.reproduce(id)) for id in wanted]
+    values = {id: ledger.reproduce(id) for id in wanted}
+    results = [published.compare(id, values[id]) for id in wanted]
     if records == "all":
         import torch
 
@@ -108,6 +109,9 @@ def _measure_here(records: str) -> dict:
         result.id: {"max_ulp": result.max_ulp, "exact": result.exact, "total": result.total}
         for result in results
     }
+    for id, record in row["records"].items():
+        if record["max_ulp"]:
+            record["values"] = values[id]
     return row
 
 
