@@ -5,6 +5,7 @@ import builtins
 import json
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -332,6 +333,7 @@ ENTRIES = re.findall(r"^\[(.+?)\]\{#(.+?)\}\n: +(.+)$", GLOSSARY, re.MULTILINE)
 ANCHORS = [anchor for _, anchor, _ in ENTRIES]
 
 
+@cache
 def anchors_of(page: Path) -> set[str]:
     """Identifiers of a page as Pandoc makes them."""
     tree = json.loads(pypandoc.convert_text(ALL[page], "json", format="markdown"))
@@ -413,24 +415,24 @@ def test_a_term_is_linked_once_on_a_page(page):
     assert len(links) == len(set(links))
 
 
+def names_in(source: str) -> set[str]:
+    fields = {ast.Name: "id", ast.Attribute: "attr", ast.arg: "arg", ast.keyword: "arg"}
+    return {
+        getattr(node, fields[type(node)]) for node in ast.walk(ast.parse(source)) if type(node) in fields
+    }
+
+
 def test_the_code_column_of_the_table_of_names_exists():
     known = set(dir(builtins))
+    for source in (ROOT / "utils").glob("*.py"):
+        known |= names_in(source.read_text(encoding="utf-8"))
     for page in CHAPTERS.glob("*.ipynb"):
-        known |= {node.id for node in ast.walk(ast.parse(code_of(page))) if isinstance(node, ast.Name)}
-        known |= {
-            node.arg
-            for node in ast.walk(ast.parse(code_of(page)))
-            if isinstance(node, ast.keyword) and node.arg
-        }
-        known |= {node.attr for node in ast.walk(ast.parse(code_of(page))) if isinstance(node, ast.Attribute)}
-        known |= {node.arg for node in ast.walk(ast.parse(code_of(page))) if isinstance(node, ast.arg)}
-    rows = [line.split("|")[2] for line in ALL[CHAPTERS / "names.qmd"].splitlines() if line.startswith("| ")][
-        1:
-    ]
-    assert len(rows) >= 15
-    for code in re.findall(r"`(.+?)`", " ".join(rows)):
-        for name in re.findall(r"[A-Za-z_]\w*", code):
-            assert name in known, f"{code} in the table of names"
+        known |= names_in(code_of(page))
+    lines = ALL[CHAPTERS / "names.qmd"].splitlines()
+    codes = [line.split("|")[2] for line in lines if line.startswith("| ")][1:]
+    assert len(codes) >= 15
+    for name in re.findall(r"[A-Za-z_]\w*", " ".join(codes)):
+        assert name in known, f"{name} in the table of names"
 
 
 # References --------------------------------------------------------------------------------------
