@@ -12,8 +12,9 @@ import ast
 import copy
 import re
 import sys
+from base64 import b64encode
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
@@ -287,10 +288,33 @@ def _code_cells(cell: NotebookNode, context: lower.Page) -> list[NotebookNode]:
         new.metadata["tags"] = list(cell.metadata.tags)
     if options.get("code-fold") is True or options.get("echo") is False:
         _fold(new, options.get("code-summary", "Code"))
+    for output in new.outputs:
+        _add_picture(output)
     if "fig-alt" in options:
         new.metadata["fig-alt"] = options["fig-alt"]
     caption = _caption(options, context)
     return [new] if caption is None else [new, _markdown_cell(f"caption-{cell.id}", caption)]
+
+
+def _add_picture(output: NotebookNode) -> None:
+    """Give a stored vector figure a PNG beside it.
+
+    JupyterLab shows no vector graphics of a notebook that it does not trust yet, and without a
+    PNG a reader would see only ``<Figure size ...>`` before the first run.
+    """
+    data = output.get("data", {})
+    if "image/svg+xml" in data and "image/png" not in data:
+        data["image/png"] = _png(data["image/svg+xml"])
+
+
+@cache
+def _png(svg: str) -> str:
+    import typst
+
+    page = b'#set page(width: auto, height: auto, margin: 0pt)\n#image("figure.svg")'
+    files = {"main.typ": page, "figure.svg": svg.encode()}
+    picture = typst.compile(files, format="png", ppi=96, ignore_system_fonts=True)
+    return b64encode(picture).decode() + "\n"
 
 
 def _options(source: str) -> tuple[dict, str]:
