@@ -64,7 +64,7 @@ MARKDOWN = (
     "+fenced_code_attributes+fancy_lists+startnum+superscript+subscript+escaped_line_breaks"
     "+table_captions+simple_tables+multiline_tables+grid_tables+blank_before_header"
     "+blank_before_blockquote+implicit_header_references+inline_code_attributes"
-    "-lists_without_preceding_blankline-autolink_bare_uris"
+    "-lists_without_preceding_blankline+smart-autolink_bare_uris"
 )
 
 
@@ -289,6 +289,7 @@ def render_page(project: Path, config: dict, page: Page, pages: list[Page], edit
 
 def finish(text: str, page: Page) -> str:
     """What the template cannot do: no style attributes (the policy forbids them), permalinks."""
+    text = re.sub(r'<mo accent="true">(\^|\u0302)</mo>', r'<mo stretchy="false">^</mo>', text)
     text = re.sub(r' columnalign="[^"]*"', "", text)
     text = re.sub(r'<mtd style="text-align: (\w)[^"]*"', r'<mtd class="\1"', text)
     text = text.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")

@@ -48,13 +48,85 @@ end
 
 -- ---- Figures ------------------------------------------------------------------------------------
 
+-- A long polyline without the points that lie within 0.03 of the line through their neighbours (Douglas and
+-- Peucker): a contour keeps its shape to a twentieth of a pixel and loses most of its weight.
+local function simplified(path)
+  local body, ending = path:match("^%s*M%s*([%d%s.L-]*)(z?)%s*$")
+  if not body then return path end
+  local x, y = {}, {}
+  for a, b in body:gmatch("(%-?[%d.]+)%s+(%-?[%d.]+)") do x[#x + 1], y[#y + 1] = tonumber(a), tonumber(b) end
+  if #x < 20 then return path end
+  local keep, stack = { [1] = true, [#x] = true }, { { 1, #x } }
+  while #stack > 0 do
+    local first, last = table.unpack(table.remove(stack))
+    local dx, dy = x[last] - x[first], y[last] - y[first]
+    local length, farthest, at = math.sqrt(dx * dx + dy * dy), 0.03, nil
+    for i = first + 1, last - 1 do
+      local ex, ey = x[i] - x[first], y[i] - y[first]
+      local along = length > 0 and (ex * dx + ey * dy) / length or -1
+      local distance = math.abs(ex * dy - ey * dx) / (length > 0 and length or 1)
+      if along < 0 or along > length then distance = math.sqrt(ex * ex + ey * ey) end
+      if distance > farthest then farthest, at = distance, i end
+    end
+    if at then
+      keep[at] = true
+      stack[#stack + 1], stack[#stack + 2] = { first, at }, { at, last }
+    end
+  end
+  local out = {}
+  for i = 1, #x do
+    if keep[i] then out[#out + 1] = x[i] .. " " .. y[i] end
+  end
+  return "M" .. table.concat(out, "L") .. ending
+end
+
+-- A path in relative steps of two decimals: the same line in fewer bytes. Drawings hold M, L, Q, C, H, V and z.
+local POINTS = { M = 1, L = 1, Q = 2, C = 3 }
+local function relative(path)
+  local out, x, y, start_x, start_y, last = {}, 0, 0, 0, 0, nil
+  local function round(number) return math.floor(number * 100 + 0.5) / 100 end
+  local function write(number)
+    return (string.format("%.2f", number):gsub("%.?0+$", ""):gsub("^(%-?)0%.", "%1."):gsub("^%-?$", "0"):gsub("^%-0$", "0"))
+  end
+  for command, arguments in path:gmatch("([%a])([^%a]*)") do
+    local numbers = {}
+    for number in arguments:gmatch("%-?[%d.]+") do numbers[#numbers + 1] = tonumber(number) end
+    if command == "z" or command == "Z" then
+      out[#out + 1], last, x, y = "z", "z", start_x, start_y
+    else
+      local count = POINTS[command]
+      if not count or #numbers % (2 * count) ~= 0 then return nil end -- not as matplotlib writes it
+      for first = 1, #numbers, 2 * count do
+        local steps, to_x, to_y = {}, x, y
+        for i = first, first + 2 * count - 1, 2 do
+          to_x, to_y = round(numbers[i]), round(numbers[i + 1])
+          steps[#steps + 1], steps[#steps + 2] = write(to_x - x), write(to_y - y)
+        end
+        local text = table.concat(steps, " "):gsub(" %-", "-")
+        local letter = command:lower()
+        -- A letter that repeats is left out; after "m", pairs are lines.
+        if letter == last or (last == "m" and letter == "l") then
+          out[#out + 1] = (text:sub(1, 1) == "-" and "" or " ") .. text
+        else
+          out[#out + 1] = letter .. text
+        end
+        last, x, y = letter, to_x, to_y
+        if letter == "m" then start_x, start_y = x, y end
+      end
+    end
+  end
+  return table.concat(out)
+end
+
+local shared, drawings = {}, 0 -- glyphs and markers that an earlier figure of the page has defined
+
 -- An SVG drawing made fit to stand inside a page: no styles (the pages' policy forbids them), two
 -- decimals, identifiers that are used and unique, a name for those who do not see it.
 local function inline_svg(svg, alt)
   figures = figures + 1
-  local prefix = "f" .. figures .. "-"
   svg = svg:gsub("^.-(<svg[%s>])", "%1"):gsub("<!%-%-.-%-%->", ""):gsub("<metadata>.-</metadata>", "")
-    :gsub("<style.->.-</style>", ""):gsub("<defs>%s*</defs>", ""):gsub("<defs/>", "")
+    :gsub("<style.->.-</style>", ""):gsub("xlink:href", "href")
+    :gsub('%sxmlns:xlink="[^"]*"', ""):gsub('%sxmlns="[^"]*"', ""):gsub('%sversion="[^"]*"', "")
   svg = svg:gsub('%sstyle="([^"]*)"', function(style)
     local out = ""
     for key, value in style:gmatch("([%w-]+)%s*:%s*([^;]+)") do
@@ -62,30 +134,42 @@ local function inline_svg(svg, alt)
     end
     return out
   end)
-  local function round(number)
-    return (string.format("%.2f", tonumber(number)):gsub("%.?0+$", ""):gsub("^%-0$", "0"))
+  local function rounded(text)
+    return (text:gsub("%-?%d+%.%d%d%d+", function(number)
+      return (string.format("%.2f", tonumber(number)):gsub("%.?0+$", ""):gsub("^%-0$", "0"))
+    end))
   end
-  local function rounded(text) return (text:gsub("%-?%d+%.%d%d%d+", round)) end
-  svg = svg:gsub('(%s)(d)="([^"]*)"', function(space, key, value)
-    return space .. key .. '="' .. rounded(value):gsub("%s+", " "):gsub("^ ", ""):gsub(" $", ""):gsub("([MLQCHVzZ]) ", "%1"):gsub(" ([MLQCHVzZ])", "%1") .. '"'
-  end)
+  svg = svg:gsub('(%sd=)"([^"]*)"', function(key, value) return key .. '"' .. (relative(simplified(value)) or rounded(value)) .. '"' end)
   for _, key in ipairs({ "x", "y", "cx", "cy", "r", "points", "width", "height" }) do
     svg = svg:gsub("(%s" .. key .. ')="([%d%.%s,%-]*)"', function(name, value) return name .. '="' .. rounded(value) .. '"' end)
   end
   svg = svg:gsub("translate%(([^)]*)%)", function(value) return "translate(" .. rounded(value) .. ")" end)
-  svg = svg:gsub("xlink:href", "href"):gsub('%sxmlns:xlink="[^"]*"', ""):gsub('%sxmlns="[^"]*"', ""):gsub('%sversion="[^"]*"', "")
-  local used, count = {}, 0
-  local function use(id)
-    if not used[id] then
-      count = count + 1
-      used[id] = prefix .. count
-    end
+  svg = svg:gsub(">%s+<", "><"):gsub("%s+/>", "/>"):gsub("%s+>", ">"):gsub('fill="none"%s+', 'fill="none" ')
+
+  -- What is drawn by reference is defined once a page; the other identifiers that are used get short, unique names.
+  local used = {}
+  local function name(id)
+    drawings = drawings + 1
+    used[id] = "d" .. drawings
     return used[id]
   end
-  svg = svg:gsub('href="#([^"]*)"', function(id) return 'href="#' .. use(id) .. '"' end)
-    :gsub("url%(#([^)]*)%)", function(id) return "url(#" .. use(id) .. ")" end)
+  svg = svg:gsub('<path id="([^"]*)"([^>]-)/>', function(id, rest)
+    local key = id .. rest
+    if shared[key] then
+      used[id] = shared[key]
+      return ""
+    end
+    shared[key] = name(id)
+    return '<path id="' .. id .. '"' .. rest .. "/>"
+  end)
+  svg = svg:gsub('href="#([^"]*)"', function(id) return 'href="#' .. (used[id] or name(id)) .. '"' end)
+    :gsub("url%(#([^)]*)%)", function(id) return "url(#" .. (used[id] or name(id)) .. ")" end)
   svg = svg:gsub('%sid="([^"]*)"', function(id) return used[id] and ' id="' .. used[id] .. '"' or "" end)
-  svg = svg:gsub(">%s+<", "><"):gsub("%s+/>", "/>"):gsub("%s+>", ">")
+    :gsub("<defs></defs>", ""):gsub("<defs/>", "")
+  local count
+  repeat svg, count = svg:gsub("<g>(<use [^>]*/>)</g>", "%1") until count == 0
+  svg = svg:gsub("<g></g>", "")
+
   local opening, rest = svg:match("^<svg([^>]*)>(.*)$")
   if not opening then refuse("a figure is not an SVG drawing") end
   local _, _, width, height = (opening:match('viewBox="([^"]*)"') or ""):match("^(%S+)%s+(%S+)%s+(%S+)%s+(%S+)$")
