@@ -417,9 +417,7 @@ def test_a_term_is_linked_once_on_a_page(page):
 
 def names_in(source: str) -> set[str]:
     fields = {ast.Name: "id", ast.Attribute: "attr", ast.arg: "arg", ast.keyword: "arg"}
-    return {
-        getattr(node, fields[type(node)]) for node in ast.walk(ast.parse(source)) if type(node) in fields
-    }
+    return {getattr(node, fields[type(node)]) for node in ast.walk(ast.parse(source)) if type(node) in fields}
 
 
 def test_the_code_column_of_the_table_of_names_exists():
