@@ -195,7 +195,10 @@ local function figure(source, svg, alt, caption, classes)
   if edition == "html" then
     body = html('<div class="drawing">' .. inline_svg(svg, alt) .. "</div>")
   else
-    local image = pandoc.Image({}, save(source, svg), "", { alt = alt, width = edition == "typst" and "100%" or nil })
+    -- On paper a little smaller than drawn, and never wider than the text, which is 402 points wide.
+    local drawn = tonumber(svg:match('viewBox="%S+ %S+ (%S+) ') or 400)
+    local width = edition == "typst" and string.format("%.0f%%", math.min(100, drawn * 0.85 / 4.02)) or nil
+    local image = pandoc.Image({}, save(source, svg), "", { alt = alt, width = width })
     body = pandoc.Plain({ image })
   end
   return pandoc.Figure({ body }, { pandoc.Plain(caption) }, pandoc.Attr("", classes or {}))
@@ -304,6 +307,13 @@ local function shown(output, options)
     return { figure(image.src, bytes, alt, caption) }
   elseif raw then
     if raw:find("<script", 1, true) then refuse("an output with a script") end
+    local summary, folded = raw:match("^<details><summary>(.-)</summary>(.*)</details>%s*$")
+    if folded and edition == "html" then
+      local blocks = pandoc.read(folded, "html").blocks
+      blocks:insert(1, html('<details class="fold"><summary>' .. summary .. "</summary>"))
+      blocks:insert(html("</details>"))
+      return blocks
+    end
     return pandoc.read(raw, "html").blocks
   elseif #others > 0 then
     return others
