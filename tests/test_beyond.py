@@ -388,13 +388,21 @@ def test_every_glossary_link_of_the_book_resolves():
     assert used
 
 
-@pytest.mark.parametrize("term", [term for term, _, _ in ENTRIES])
-def test_every_glossary_term_is_used_in_the_book(term):
-    elsewhere = " ".join(
-        re.sub(r"\s+", " ", text) for page, text in ALL.items() if page.name != "glossary.qmd"
-    )
+def section(page: Path, anchor: str) -> str:
+    """The text under the heading with this identifier, up to the next heading; or the whole page."""
+    for part in re.split(r"^(?=#{1,3} )", ALL[page], flags=re.MULTILINE):
+        words = re.sub(r"^#+ [^A-Za-z]*", "", part.split("\n")[0])
+        if anchor and re.sub(r"[^\w\s-]", "", words).lower().replace(" ", "-") == anchor:
+            return part
+    return "" if anchor else ALL[page]
+
+
+@pytest.mark.parametrize("term, definition", [(term, text) for term, _, text in ENTRIES])
+def test_every_glossary_term_is_used_where_the_glossary_says(term, definition):
+    page, _, anchor = re.search(r"\(([^()]+)\)\.$", definition)[1].partition("#")
     words = r"[ -]".join(re.escape(word) for word in re.split("[ -]", term))
-    assert re.search(words, elsewhere, re.IGNORECASE)
+    text = " ".join(section(CHAPTERS / page, anchor).split())
+    assert re.search(rf"\b{words}", text, re.IGNORECASE)
 
 
 @pytest.mark.parametrize(
