@@ -9,7 +9,9 @@ import os
 import re
 import sys
 import warnings
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import matplotlib
@@ -66,7 +68,7 @@ def run(notebook: Path) -> tuple[list[Drawn], dict]:
             if cell.cell_type != "code":
                 continue
             try:
-                with warnings.catch_warnings():
+                with warnings.catch_warnings(), redirect_stdout(StringIO()):
                     # plt.show() says under Agg that it shows nothing; that is what we want
                     warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
                     exec(compile(cell.source, f"{notebook.name} cell {number}", "exec"), names)

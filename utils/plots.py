@@ -110,7 +110,9 @@ def plot_contours(b, w, J, *, levels=LEVELS, best=None, colorbar: bool = True, a
     return ax
 
 
-def plot_gd_path(path, *, ax=None, color: str = ORANGE, label: str | None = None, arrows: bool = True):
+def plot_gd_path(
+    path, *, ax=None, color: str = ORANGE, label: str | None = None, arrows: bool = True
+):
     """Draw the iterates of a run as dots, and each step as an arrow, in the parameter space.
 
     Parameters: path, shape (k, 2), rows (b, w), the start first; ax, the Axes with the contours,
@@ -125,7 +127,9 @@ def plot_gd_path(path, *, ax=None, color: str = ORANGE, label: str | None = None
     ax = _axes(ax, xlabel="b", ylabel="w")
     if arrows and len(path) > 1:
         ax.plot(*path.T, color=color, linewidth=0.8, zorder=3)
-    ax.plot(*path.T, linestyle="none", marker="o", markersize=3.2, color=color, label=label, zorder=4)
+    ax.plot(
+        *path.T, linestyle="none", marker="o", markersize=3.2, color=color, label=label, zorder=4
+    )
     ax.plot(*path[0], marker="o", markersize=7, color=PAPER, markeredgecolor=color, zorder=5)
     if arrows and len(path) > 1:
         ax.add_patch(PathPatch(_arrow_heads(path, ax), color=color, linewidth=0, zorder=3))

@@ -1,0 +1,64 @@
+# Two commands do everything: `make book` and `make test`.  `make help` lists the rest.
+PYTHON ?= python3
+VENV ?= .venv
+RENDERER ?= auto
+PORT ?= 8000
+JOBS ?= 2
+
+bin = $(VENV)/bin
+python = $(bin)/python
+# The kernels of the notebooks run PyTorch's plain code paths, the same on every x86-64 machine
+strict = ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=1
+pytest = $(python) -m pytest -n $(JOBS) --dist loadscope
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help book html serve test test-gpu tolerant lint notebooks figures bench measure stamp matrix prove bench-validate clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+$(VENV)/render.stamp: book/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This book needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@echo "Installing what renders the book into $(VENV) ..."
+	@test -x $(python) || $(PYTHON) -m venv $(VENV)
+	@$(python) -m pip install --quiet --disable-pip-version-check -r book/requirements.txt
+	@touch $@
+
+$(VENV)/all.stamp: requirements.txt $(VENV)/render.stamp
+	@echo "Installing what runs the notebooks and tests (PyTorch is large; some minutes) ..."
+	@$(python) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+book: $(VENV)/render.stamp ## render the book to _book/: HTML, PDF, EPUB (RENDERER=quarto|pandoc)
+	@$(python) -m book.render --renderer $(RENDERER)
+
+html: $(VENV)/render.stamp ## render the HTML pages only
+	@$(python) -m book.render --renderer $(RENDERER) --html-only
+
+serve: book ## preview on http://localhost:8000 (PORT=...)
+	@echo "http://localhost:$(PORT)/  (Ctrl-C stops)"
+	@$(python) -m http.server $(PORT) --bind 127.0.0.1 --directory _book
+
+test: $(VENV)/all.stamp ## lint, re-execute every notebook (nbval, strict), run all tests
+	@$(bin)/ruff check . && $(bin)/ruff format --check .
+	$(strict) $(pytest) --nbval --nbval-current-env chapters tests
+
+tolerant: $(VENV)/all.stamp ## re-execute every notebook and allow other last digits (ARM, AVX, GPU)
+	$(pytest) --nbval --nbval-current-env --nbval-sanitize-with tests/tolerant.cfg chapters
+
+lint: $(VENV)/all.stamp ## ruff on the code and the notebooks
+	$(bin)/ruff check . && $(bin)/ruff format --check .
+
+notebooks: $(VENV)/all.stamp ## re-execute all notebooks in place; a second run changes nothing
+	$(python) -m book.execute
+
+figures: $(VENV)/all.stamp ## draw figures/ again from Section 5.1
+	$(python) -m book.figures
+
+bench: $(VENV)/all.stamp ## the loss surface against a double loop, side by side
+	$(python) -m book.bench_surface
+
+clean: ## remove what builds leave behind (the environment stays; rm -r .venv removes it)
+	rm -rf _book _book.tmp* .pytest_cache .ruff_cache .hypothesis .cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -r {} +
