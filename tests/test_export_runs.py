@@ -39,6 +39,7 @@ def environment(folder: Path, *more: Path, **variables: str) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(map(str, [*more, TESTS / "colab"])),
         "NETWORK_LOG": str(folder / "network.log"),
         "COLAB_RELEASE_TAG": "simulated",
+        "OMP_NUM_THREADS": "1",  # two kernels share the cores better than their threads do
         **variables,
     }
 
