@@ -132,6 +132,7 @@
   const text = (v, digits = 6) =>
     (Math.abs(v) < 1e4 ? v.toFixed(digits) : v.toExponential(3)).replace(/-/g, "\u2212");
   const tenth = (v) => Math.round(v * 10) / 10;
+  const thousandth = (v) => Math.round(v * 1000) / 1000;
   const put = (node, value) => node.textContent !== value && (node.textContent = value);
 
   function svg(parent, tag, attributes = {}) {
@@ -290,10 +291,10 @@ path, ellipse, .frame { fill: none; stroke: var(--soft); vector-effect: non-scal
 .handle::after { content: ""; position: absolute; inset: 14px; border-radius: 50%; background: var(--paper); border: 3px solid var(--orange); }
 .handle:active { cursor: grabbing; }
 .handle:focus-visible::after { outline: 2px solid var(--ink); outline-offset: 3px; }
-.values { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin: .75rem 0 0; padding: .5rem 0 0; border-top: 1px solid var(--hair); }
+.values { display: grid; grid-template-columns: 1.1fr 1fr; gap: .25rem 1rem; margin: .75rem 0 0; padding: .5rem 0 0; border-top: 1px solid var(--hair); }
 .values div { display: flex; gap: .5em; align-items: baseline; }
 dt { color: var(--soft); }
-dd { margin: 0; min-width: 5.2em; }
+dd { margin: 0; }
 .message { margin: .25rem 0 .75rem; min-height: 4.2em; color: var(--soft); overflow-wrap: anywhere; }
 .message.good { color: var(--blue); }
 .message.bad { color: var(--stop); }
@@ -333,6 +334,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
   .data .box, .curve .box { aspect-ratio: auto; }
   .controls { grid-template-columns: 1fr 1fr 1fr; }
   .message { min-height: 2.8em; }
+  .values { grid-template-columns: 1.2fr 1fr 1fr 1.2fr; }
 }
 @media (forced-colors: active) {
   .app { --ink: CanvasText; --soft: CanvasText; --hair: GrayText; --paper: Canvas; --blue: Highlight; --orange: LinkText; --stop: Mark; }
@@ -353,6 +355,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       addEventListener("hashchange", (this.onHash = () => this.read()));
       this.theme();
       this.read();
+      this.update();
     }
 
     disconnectedCallback() {
@@ -434,9 +437,12 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       const { settings: s, controls: c } = this;
       root.addEventListener("keydown", (event) => event.stopPropagation());
       const on = (name, change) => c[name].addEventListener(c[name].tagName === "SELECT" ? "change" : "input", () => change(c[name].value));
-      on("lr", (v) => this.set({ lr: this.fromSlider(+v) }));
+      on("lr", (v) => this.set({ lr: this.fromSlider(v / 1000) }));
       for (const name of ["epochs", "batch", "seed"]) on(name, (v) => this.set({ [name]: +v }));
-      for (const name of ["b", "w"]) on(name, (v) => v !== "" && this.set({ [name]: +v }));
+      for (const name of ["b", "w"]) {
+        on(name, (v) => v !== "" && this.set({ [name]: +v }));
+        c[name].onblur = () => this.schedule();
+      }
       for (const name of ["order", "optimizer"]) on(name, (v) => this.set({ [name]: v }));
       on("preset", (id) => {
         const preset = this.config.presets.find((p) => p.id === id);
@@ -449,10 +455,9 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       const box = this.$(".map .box"), handle = (this.handle = this.$(".handle"));
       const move = (event) => {
         const { left, top } = this.map.root.getBoundingClientRect(), { map } = this;
-        const round = (v) => Math.round(v * 1000) / 1000;
         this.set({
-          b: round(map.x[0] + ((event.clientX - left - 32) / map.width) * (map.x[1] - map.x[0])),
-          w: round(map.y[1] - ((event.clientY - top - 6) / map.height) * (map.y[1] - map.y[0])),
+          b: thousandth(map.x[0] + ((event.clientX - left - 32) / map.width) * (map.x[1] - map.x[0])),
+          w: thousandth(map.y[1] - ((event.clientY - top - 6) / map.height) * (map.y[1] - map.y[0])),
         });
       };
       // A mouse drags from anywhere on the map; a finger drags the ring, and elsewhere it scrolls or taps.
@@ -472,19 +477,19 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
         if (db === undefined) return;
         event.preventDefault();
         const size = event.shiftKey ? 0.25 : 0.05, { b, w } = this.settings;
-        const snap = (v) => Math.round(v * 1000) / 1000;
-        this.set({ b: snap(b + db * size), w: snap(w + dw * size) });
+        this.set({ b: thousandth(b + db * size), w: thousandth(w + dw * size) });
       };
     }
 
-      fromSlider(position) {
-      const [low, high] = this.config.range.lr.map(Math.log10);
-      return +(10 ** (low + (position / 1000) * (high - low))).toPrecision(3);
+      // The learning rate's slider runs over its logarithm, from 0 to 1.
+    fromSlider(at) {
+      const [low, high] = this.config.range.lr;
+      return +(low * (high / low) ** at).toPrecision(3);
     }
 
     toSlider(lr) {
-      const [low, high] = this.config.range.lr.map(Math.log10);
-      return (Math.log10(lr) - low) / (high - low);
+      const [low, high] = this.config.range.lr;
+      return Math.log(lr / low) / Math.log(high / low);
     }
 
     // Values are clamped into their ranges; what is not understood is left out.
@@ -510,7 +515,9 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       this.stale = true;
       if (whole) this.k = Infinity;
       this.schedule();
-      if (write) this.write();
+      if (!write) return;
+      this.touched = true;
+      this.write();
     }
 
     // For how many epochs the seed's orders are known.
@@ -546,6 +553,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
 
     pause() {
       this.playing = false;
+      this.touched = true;
       this.schedule();
     }
 
@@ -560,7 +568,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
     }
 
     read() {
-      const [name, query] = decodeURI(location.hash.slice(1)).split("?");
+      const [name, query] = location.hash.slice(1).split("?");
       if (query === undefined || name !== this.config.name) return;
       const view = Object.fromEntries(new URLSearchParams(query));
       for (const key of ["b", "w", "lr", "epochs", "batch", "seed"]) if (key in view) view[key] = view[key] === "" ? NaN : +view[key];
@@ -662,10 +670,10 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       c.lr.value = lr * 1000;
       c.lr.setAttribute("aria-valuetext", s.lr);
       put(c["lr-value"], String(s.lr));
-      const field = c.lr.parentNode;
+      const field = c.lr.parentNode, mark = field.lastChild;
       field.style.setProperty("--limit", limit ? this.toSlider(limit) : 2);
-      put(field.querySelector(".limit span"), limit ? `${formula} = ${limit.toFixed(5)}` : "");
-      field.querySelector(".limit").hidden = !limit;
+      put(mark.firstChild, limit ? `${formula} = ${limit.toFixed(5)}` : "");
+      mark.hidden = !limit;
       c.epochs.max = this.most(s);
       c.epochs.value = s.epochs;
       put(field.nextElementSibling.firstChild, mini ? "Epochs" : "Steps");
@@ -686,7 +694,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       put(c.message, message);
       const detail = { settings: { ...s }, k, b, w, J };
       this.dispatchEvent(new CustomEvent("gd-change", { detail, bubbles: true, composed: true }));
-      if (this.said === undefined) return (this.said = ""); // the first view is there to be read
+      if (!this.touched) return;
       clearTimeout(this.saying);
       this.saying = setTimeout(() => {
         const short = (v) => text(v, 4);
