@@ -47,6 +47,10 @@ test: $(VENV)/all.stamp ## lint, re-execute every notebook (nbval, strict), run 
 tolerant: $(VENV)/all.stamp ## re-execute every notebook and allow other last digits (ARM, AVX, GPU)
 	$(pytest) --nbval --nbval-current-env --nbval-sanitize-with tests/tolerant.cfg chapters
 
+test-gpu: $(VENV)/all.stamp ## on a machine with CUDA: run the exported notebooks there, record distances and times
+	$(python) -m tests.measure_gpu --write chapters/recorded/gpu.json
+	$(pytest) tests/test_export_runs.py
+
 lint: $(VENV)/all.stamp ## ruff on the code and the notebooks
 	$(bin)/ruff check . && $(bin)/ruff format --check .
 

@@ -1,7 +1,7 @@
 """Run the exported notebooks on a GPU and record how far their numbers lie from the published ones.
 
-    python tests/measure_gpu.py --write chapters/recorded/gpu.json      on a machine with CUDA
-    python tests/measure_gpu.py --cpu                                   the same without a GPU, to try it
+    python -m tests.measure_gpu --write chapters/recorded/gpu.json      on a machine with CUDA
+    python -m tests.measure_gpu --cpu                                   the same without a GPU, to try it
 
 Without CUDA the first form stops with status 2; what `--cpu` measures is never written.
 """
@@ -14,10 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
 from book import export
+
+ROOT = Path(__file__).resolve().parent.parent
 
 #: Notebooks whose training runs on the device; each must have had tensors in the GPU's memory.
 ON_DEVICE = ("5-3-pytorch", "5-4-dataloader")
@@ -94,7 +93,7 @@ def time_loops(devices: list[str], *, sizes=SIZES, rounds: int = 5) -> dict:
 
 
 def main(arguments=None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.measure_gpu", description=__doc__)
     parser.add_argument("--cpu", action="store_true", help="without a GPU, to try the command out")
     parser.add_argument("--write", type=Path, help="where to keep the result, as JSON")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these notebooks only, no timing")

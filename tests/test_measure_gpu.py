@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "measure_gpu.py"), *arguments],
+        [sys.executable, "-m", "tests.measure_gpu", *arguments],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
