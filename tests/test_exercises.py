@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 import os
 import subprocess
@@ -483,9 +484,9 @@ WRONG = [
     ("5.8", lambda: epoch("", "device", zero=False), "not those of one epoch"),
     ("5.8", lambda: moves_the_loader, "its batches can, one by one"),
     ("5.8", lambda: ignores_the_loader, "never uses the batches"),
-    ("5.8", lambda: lambda m, l, o, d: [(x.to(d), y.to(d)) for x, y in l] and None, "`return` missing"),
-    ("5.8", lambda: lambda m, l, o, d: [x.to(d) @ y.to(d) for x, y in l], "The batches are moved, but your function stops"),
-    ("5.8", lambda: lambda m, l, o: 1, "stops with TypeError"),
+    ("5.8", lambda: lambda m, far, o, d: [(x.to(d), y.to(d)) for x, y in far] and None, "`return` missing"),
+    ("5.8", lambda: lambda m, far, o, d: [x.to(d) @ y.to(d) for x, y in far], "The batches are moved, but your function stops"),
+    ("5.8", lambda: lambda m, far, o: 1, "stops with TypeError"),
     # 5.9
     ("5.9", lambda: nn.Linear(1, 1, dtype=torch.float64), "does not take points with two features"),
     ("5.9", lambda: nn.Linear(2, 1), "computes in float32"),
@@ -579,7 +580,9 @@ def contour_figure(J=SURFACE, *, labels=("b", "w"), limit=3, **options):
     return ax
 
 
-def path_figure(lr=0.1, *, rows=slice(None), columns=slice(None), ax=None, contours=True, **options):
+def path_figure(
+    lr=0.1, *, rows=slice(None), columns=slice(None), ax=None, contours=True, **options
+):
     path = descent.gradient_descent(X, Y, lr=lr, steps=200).path[rows, columns]
     if contours:
         ax = plots.plot_contours(GRID, GRID, SURFACE, colorbar=False, ax=ax)
@@ -664,7 +667,14 @@ def test_a_wrong_figure_hears_its_own_message(number, make, words):
 
 
 def right_figures():
-    return [line_figure(), candidate_figure(), contour_figure(), path_figure(), panels(), curve_figure()]
+    return [
+        line_figure(),
+        candidate_figure(),
+        contour_figure(),
+        path_figure(),
+        panels(),
+        curve_figure(),
+    ]
 
 
 def test_the_helpers_of_the_book_draw_right_figures():
@@ -693,7 +703,7 @@ def test_dots_and_arrows_may_be_drawn_one_by_one():
     path = descent.gradient_descent(X, Y, lr=0.1, steps=200).path
     ax = plots.plot_contours(GRID, GRID, SURFACE)
     ax.plot(*path[0], "ko")
-    for old, new in zip(path, path[1:]):
+    for old, new in itertools.pairwise(path):
         ax.plot(*new, "ko")
         ax.annotate("", xy=new, xytext=old, arrowprops={"arrowstyle": "->"})
     verdict = checks.check_figures([None, None, None, ax, None, None])
@@ -791,7 +801,15 @@ def test_a_verdict_is_a_short_paragraph():
 
 
 def test_no_message_gives_the_solution_away():
-    given_away = ("zero_", "b -= ", "x_batch.to", "1 / len(batch)", "-(X**2)", "manual_seed", "0.8118")
+    given_away = (
+        "zero_",
+        "b -= ",
+        "x_batch.to",
+        "1 / len(batch)",
+        "-(X**2)",
+        "manual_seed",
+        "0.8118",
+    )
     for number, make, _ in WRONG:
         message = CHECKS[number](make()).message
         assert not any(code in message for code in given_away)
@@ -817,7 +835,11 @@ def test_numpy_exercises_do_not_need_torch():
         "checks.check_gradient(checks._parabola_gradient).ok, 'torch' in sys.modules)"
     )
     out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=PAGE.parent.parent
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=PAGE.parent.parent,
+        check=False,
     )
     assert out.stdout.split() == ["True", "True", "True", "False"], out.stderr
 
@@ -827,7 +849,12 @@ def test_faraway_batches_are_the_same_batches_once_moved():
     far = checks.faraway(batches)
     ((x, y),) = far
     assert len(far) == 1 and x.shape == (2, 1) and len(y) == 2 and x.dtype == torch.float32
-    for arithmetic in (lambda: x + 1, lambda: torch.mean(x), lambda: nn.MSELoss()(x, y), lambda: x.numpy()):
+    for arithmetic in (
+        lambda: x + 1,
+        lambda: torch.mean(x),
+        lambda: nn.MSELoss()(x, y),
+        lambda: x.numpy(),
+    ):
         with pytest.raises(checks.FarawayError, match="same device"):
             arithmetic()
     moved = x.to("cpu")
