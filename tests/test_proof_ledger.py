@@ -29,7 +29,9 @@ def recorded(name: str) -> dict:
 
 
 def test_no_published_value_is_missing():
-    values = [v for id in published.ids() for v in published._flatten(published.record(id)["values"])]
+    values = [
+        v for id in published.ids() for v in published._flatten(published.record(id)["values"])
+    ]
     assert len(published.ids()) == 16
     assert len(values) == 214
     assert sum(bool(prove.FLOAT.fullmatch(value)) for value in values) == 191
@@ -75,7 +77,12 @@ def test_the_notes_are_nine():
     cells = prove.load(ROOT / "chapters" / "notes.ipynb")["cells"]
     text = "\n".join(prove.text_of(cell["source"]) for cell in cells)
     assert len(re.findall(r"^## ", text, re.MULTILINE)) == 9
-    assert text.count("**Printed.**") == text.count("**True.**") == text.count("**In this book.**") == 9
+    assert (
+        text.count("**Printed.**")
+        == text.count("**True.**")
+        == text.count("**In this book.**")
+        == 9
+    )
 
 
 def test_reordered_sums_stay_far_inside_the_tolerance():
@@ -86,7 +93,9 @@ def test_reordered_sums_stay_far_inside_the_tolerance():
 
 def test_no_recorded_distance_is_above_one_ulp():
     distances = {
-        record["max_ulp"] for row in recorded("matrix.json")["rows"] for record in row["records"].values()
+        record["max_ulp"]
+        for row in recorded("matrix.json")["rows"]
+        for record in row["records"].values()
     }
     assert distances <= {0, 1}
 
@@ -101,14 +110,23 @@ def test_the_matrix_covers_what_is_promised():
     torch_rows = {(row["kernels"].lower(), row["threads"]) for row in rows if "torch" in row}
     for kernels in ("default", "avx2", "avx512"):
         for threads in (1, 2):
-            assert (kernels, threads) in torch_rows or f"{kernels} kernels, {threads} thread" in missing
+            assert (
+                kernels,
+                threads,
+            ) in torch_rows or f"{kernels} kernels, {threads} thread" in missing
     for row in rows:
-        wanted = published.ids() if "torch" in row else [i for i in published.ids() if not ledger.needs_torch(i)]
+        wanted = (
+            published.ids()
+            if "torch" in row
+            else [i for i in published.ids() if not ledger.needs_torch(i)]
+        )
         assert list(row["records"]) == wanted
 
 
 def test_the_stamp_names_the_pinned_versions():
-    pins = dict(re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+    pins = dict(
+        re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    )
     packages = recorded("stamp.json")["packages"]
     for name in ("numpy", "scikit-learn", "torch", "matplotlib"):
         assert packages[name] == pins[name], "the pins have moved: run `make notebooks stamp`"
