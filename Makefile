@@ -63,6 +63,18 @@ figures: $(VENV)/all.stamp ## draw figures/ again from Section 5.1
 bench: $(VENV)/all.stamp ## the loss surface against a double loop, side by side
 	$(python) -m book.bench_surface
 
+stamp: $(VENV)/all.stamp ## record what the stored outputs were made on, for the ledger
+	$(python) -m book.stamp
+
+matrix: $(VENV)/all.stamp ## the distances under other Pythons, NumPys and PyTorch kernels (minutes)
+	$(python) -m book.matrix
+
+prove: $(VENV)/all.stamp ## break the book on purpose; every fault must be caught (minutes)
+	$(python) -m book.prove
+
+bench-validate: $(VENV)/all.stamp ## strict validation against plain execution, side by side (minutes)
+	$(python) -m book.bench_validate
+
 clean: ## remove what builds leave behind (the environment stays; rm -r .venv removes it)
 	rm -rf _book _book.tmp* .pytest_cache .ruff_cache .hypothesis .cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -r {} +
