@@ -20,8 +20,7 @@ from posixpath import normpath
 
 import nbformat
 import yaml
-from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat import NotebookNode, from_dict
 
 from book import lower
 
@@ -130,6 +129,7 @@ class Book:
     root: Path
     config: dict = field(init=False)
     pages: list[PurePosixPath] = field(init=False)
+    _read: dict[PurePosixPath, NotebookNode] = field(init=False, default_factory=dict)
 
     def __post_init__(self):
         self.config = yaml.safe_load((self.root / "_quarto.yml").read_text(encoding="utf-8"))
@@ -145,7 +145,10 @@ class Book:
         return url.rstrip("/") if url else None
 
     def read(self, page: PurePosixPath) -> NotebookNode:
-        return nbformat.read(self.root / page, as_version=4)
+        """The notebook, read once and not to be changed."""
+        if page not in self._read:
+            self._read[page] = nbformat.read(self.root / page, as_version=4)
+        return self._read[page]
 
     @cached_property
     def works(self) -> dict[str, dict]:
@@ -195,7 +198,7 @@ def export_notebook(book: Book, page: PurePosixPath) -> NotebookNode:
         works=book.works,
         anchors=frozenset(book.targets.get(page, ())),
     )
-    cells, files = [], {}
+    cells, names = [], {"utils/__init__.py", "utils/published.json"}
     for number, cell in enumerate(source.cells, start=1):
         try:
             if cell.cell_type == "markdown":
@@ -204,7 +207,7 @@ def export_notebook(book: Book, page: PurePosixPath) -> NotebookNode:
                 cells.append(_markdown_cell(cell.id, lower.markdown(cell.source, context)))
             elif cell.cell_type == "code":
                 cells += _code_cells(cell, context)
-                files |= _files(book.root, cell.source)
+                names |= _needs(book.root, _parse(cell.source))
             else:
                 raise lower.NotLowered(f"a cell of type {cell.cell_type!r}")
         except lower.NotLowered as error:
@@ -213,7 +216,7 @@ def export_notebook(book: Book, page: PurePosixPath) -> NotebookNode:
     cells = [
         title,
         _markdown_cell("edition", _edition(book, page, source)),
-        *_file_cells(files),
+        *_file_cells(_files(book.root, names)),
         _markdown_cell("start", "## Start here"),
         setup,
         *rest,
@@ -272,18 +275,26 @@ def _link(book: Book, page: PurePosixPath, target: str) -> str | None:
 
 
 def _markdown_cell(id: str, source: str, /, **metadata) -> NotebookNode:
-    return new_markdown_cell(source, id=id, metadata=metadata)
+    return from_dict({"cell_type": "markdown", "id": id, "metadata": metadata, "source": source})
+
+
+def _code_cell(id: str, source: str, outputs=()) -> NotebookNode:
+    return from_dict(
+        {
+            "cell_type": "code",
+            "execution_count": None,  # `_number` knows
+            "id": id,
+            "metadata": {},
+            "outputs": [copy.deepcopy(output) for output in outputs],
+            "source": source,
+        }
+    )
 
 
 def _code_cells(cell: NotebookNode, context: lower.Page) -> list[NotebookNode]:
     """The code cell, folded where its options say so, and the caption below it as a cell."""
     options, code = _options(cell.source)
-    new = new_code_cell(
-        code,
-        id=cell.id,
-        execution_count=cell.execution_count,
-        outputs=copy.deepcopy(cell.outputs),
-    )
+    new = _code_cell(cell.id, code, cell.outputs)
     if cell.metadata.get("tags"):
         new.metadata["tags"] = list(cell.metadata.tags)
     if options.get("code-fold") is True or options.get("echo") is False:
@@ -415,15 +426,13 @@ def _file_cells(files: dict[str, str]) -> list[NotebookNode]:
         id="files",  # Colab's name of the cell, for collapsed_sections
     )
     heading.metadata["jp-MarkdownHeadingCollapsed"] = True
-    writer = new_code_cell(WRITER.rstrip("\n"), id="files-writer")
+    writer = _code_cell("files-writer", WRITER.rstrip("\n"))
     writer.metadata["cellView"] = "form"
     writer.metadata["jupyter"] = {"source_hidden": True}
     cells = [heading, writer]
     for name in sorted(files, key=_rank):
-        cell = new_code_cell(
-            f"%%book_file {name}\n{files[name]}".rstrip("\n"),
-            id="file-" + re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-"),
-        )
+        id = "file-" + re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
+        cell = _code_cell(id, f"%%book_file {name}\n{files[name]}".rstrip("\n"))
         _fold(cell, name)
         cells.append(cell)
     return cells
@@ -434,22 +443,30 @@ def _rank(name: str) -> tuple:
     return (name != "utils/published.json", not name.endswith(".py"), name)
 
 
-def _files(root: Path, code: str) -> dict[str, str]:
-    """The files of the book that a cell needs, transitively: name -> text."""
-    try:
-        tree = ast.parse(code)
-    except SyntaxError as error:
-        raise lower.NotLowered(f"code that is not plain Python ({error.msg})") from error
-    names = {"utils/__init__.py", "utils/published.json"} | _needs(root, tree)
+def _files(root: Path, names: set[str]) -> dict[str, str]:
+    """The texts of these files of the book and of all that they need in turn."""
     files: dict[str, str] = {}
+    names = set(names)
     while names:
         name = names.pop()
         text = (root / name).read_text(encoding="utf-8")
         # One final newline, as a cell leaves it: the text of a cell ends without its own.
         files[name] = text.rstrip("\n") + "\n"
         if name.endswith(".py"):
-            names |= _needs(root, ast.parse(text)) - files.keys()
+            names |= _needs_of_module(root, text) - files.keys()
     return files
+
+
+@cache
+def _needs_of_module(root: Path, text: str) -> set[str]:
+    return _needs(root, ast.parse(text))
+
+
+def _parse(code: str) -> ast.AST:
+    try:
+        return ast.parse(code)
+    except SyntaxError as error:
+        raise lower.NotLowered(f"code that is not plain Python ({error.msg})") from error
 
 
 def _needs(root: Path, tree: ast.AST) -> set[str]:
