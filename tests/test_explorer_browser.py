@@ -226,7 +226,7 @@ def test_random_settings_agree_with_torch(visit):
     settings = [
         s for s in random_settings(120, most_lr={"gd": 0.4, "momentum": 0.1, "rmsprop": 0.1, "adam": 0.3})
         if s["batch"] >= 7
-    ][:40]  # fmt: skip
+    ][:24]  # fmt: skip
     for s, run in zip(settings, visit().evaluate(RUN, settings)):
         np.testing.assert_allclose(np.transpose([run["b"], run["w"]]), torch_run(s), rtol=1e-12, err_msg=str(s))
 
@@ -315,7 +315,7 @@ def test_controls_set_what_they_say(visit):
     assert page.locator("#k").inner_text() == "27 of 27"
     assert page.locator("#preset").input_value() == ""
     assert page.locator("#epochs").get_attribute("max") == "10"
-    assert page.locator(".limit").is_hidden()  # Adam has no such limit
+    assert page.locator(".limit").inner_text().strip() == ""  # Adam has no such limit
     page.locator("#order").select_option("shuffled")
     page.locator("#seed").select_option("2")
     settle(page)
@@ -378,9 +378,8 @@ def test_a_finger_drags_the_ring_and_taps_the_map_but_scrolls_elsewhere(visit):
     assert page.evaluate("scrollY") == 0
     box = page.locator(".map .box").bounding_box()
     page.touchscreen.tap(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.2)
-    settle(page)
+    until(page, "(({ b, w }) => b > 2 && w > 2)(document.querySelector('gd-explorer').settings)")
     tapped = state(page)
-    assert tapped["b"] > 2 and tapped["w"] > 2
     assert page.locator(".map .box").evaluate("(node) => getComputedStyle(node).touchAction") == "auto"
     assert page.locator(".handle").evaluate("(node) => getComputedStyle(node).touchAction") == "none"
     side = (box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.8)
@@ -420,6 +419,14 @@ def test_reduced_motion_shows_the_end_at_once(visit):
     settle(page)
     assert page.locator("#k").inner_text() == "200 of 200"
     assert page.locator("#play").inner_text() == "Play"
+
+
+def test_of_two_runs_with_one_setting_the_one_asked_for_is_compared(visit):
+    page = visit("5.3.4/sgd")
+    assert page.locator("#preset").input_value() == "5.3.4/sgd"
+    page.locator("#preset").select_option("5.2.3/batch")
+    settle(page)
+    assert "✓ 20 of 20" in message(page)
 
 
 def test_batches_are_shown_on_the_data(visit):

@@ -186,6 +186,7 @@ class Explorer:
         return {
             "name": self.name,
             "show": self.show,
+            "preset": self.preset,
             "settings": self.settings,
             "defaults": _DEFAULTS,
             "seed": SEEDS[0],

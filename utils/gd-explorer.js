@@ -133,7 +133,8 @@
     (Math.abs(v) < 1e4 ? v.toFixed(digits) : v.toExponential(3)).replace(/-/g, "\u2212");
   const tenth = (v) => Math.round(v * 10) / 10;
   const thousandth = (v) => Math.round(v * 1000) / 1000;
-  const put = (node, value) => node.textContent !== value && (node.textContent = value);
+  // Writes only what is new: a write costs style and layout.
+  const put = (node, value, key = "textContent") => node[key] !== value && (node[key] = value);
 
   function svg(parent, tag, attributes = {}) {
     const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -376,6 +377,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       for (const preset of config.presets) preset.settings = { ...config.defaults, ...preset.settings };
       this.model = new Model(config);
       this.settings = { ...config.settings };
+      this.wanted = config.preset;
       const root = this.attachShadow({ mode: "open" });
       sheet ??= new CSSStyleSheet();
       if (!sheet.cssRules.length) sheet.replaceSync(CSS);
@@ -446,7 +448,10 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       for (const name of ["order", "optimizer"]) on(name, (v) => this.set({ [name]: v }));
       on("preset", (id) => {
         const preset = this.config.presets.find((p) => p.id === id);
-        if (preset) this.k = Infinity, this.set(preset.settings);
+        if (!preset) return;
+        this.k = Infinity;
+        this.wanted = id;
+        this.set(preset.settings);
       });
       c.play.onclick = () => (this.playing ? this.pause() : this.play());
       c.step.onclick = () => this.go(this.k < this.run.updates ? this.k + 1 : 1);
@@ -626,7 +631,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       const k = (this.k = Math.min(this.k, run.updates)), end = k === run.updates;
       const b = run.b[k], w = run.w[k], J = run.J[k];
       if (map.width) {
-        const draw = (node, d) => node.setAttribute("d", d);
+        const draw = (node, d) => node.getAttribute("d") !== d && node.setAttribute("d", d);
         const [line, dots] = map.trace(run.b, run.w, k);
         draw(this.pathLine, line);
         draw(this.pathDots, dots);
@@ -656,7 +661,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
 
     tell(b, w, J, k) {
       const { controls: c, settings: s, config, run, model } = this;
-      const mini = s.batch < model.n, lr = this.toSlider(s.lr), [limit, formula] = config.limits[s.optimizer] ?? [];
+      const mini = s.batch < model.n, [limit, formula] = config.limits[s.optimizer] ?? [];
       put(c.unit, mini ? "update" : "step");
       put(c.k, `${k} of ${run.updates}`);
       put(c["b-now"], text(b));
@@ -664,33 +669,32 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       put(c["J-now"], text(J));
       put(c.play, this.playing ? "Pause" : "Play");
       // Never write into the field that is being typed in.
-      const keep = (node, value) => node !== this.shadowRoot.activeElement && node.value !== String(value) && (node.value = value);
-      keep(c.b, s.b);
-      keep(c.w, s.w);
-      c.lr.value = lr * 1000;
-      c.lr.setAttribute("aria-valuetext", s.lr);
+      for (const name of ["b", "w"]) if (c[name] !== this.shadowRoot.activeElement) put(c[name], String(s[name]), "value");
+      put(c.lr, String(Math.round(this.toSlider(s.lr) * 1000)), "value");
+      put(c.lr, String(s.lr), "ariaValueText");
       put(c["lr-value"], String(s.lr));
       const field = c.lr.parentNode, mark = field.lastChild;
-      field.style.setProperty("--limit", limit ? this.toSlider(limit) : 2);
-      put(mark.firstChild, limit ? `${formula} = ${limit.toFixed(5)}` : "");
-      mark.hidden = !limit;
-      c.epochs.max = this.most(s);
-      c.epochs.value = s.epochs;
+      if (put(mark.firstChild, limit ? `${formula} = ${limit.toFixed(5)}` : "\u00a0"))
+        field.style.setProperty("--limit", limit ? this.toSlider(limit) : 2);
+      put(c.epochs, String(this.most(s)), "max");
+      put(c.epochs, String(s.epochs), "value");
       put(field.nextElementSibling.firstChild, mini ? "Epochs" : "Steps");
       put(c["epochs-value"], String(s.epochs));
-      c.batch.value = s.batch;
+      put(c.batch, String(s.batch), "value");
       put(c["batch-value"], mini ? String(s.batch) : `all ${model.n}`);
-      c.batch.setAttribute("aria-valuetext", c["batch-value"].textContent);
-      for (const name of ["order", "seed", "optimizer"]) c[name].value = s[name];
-      c.order.disabled = !mini;
-      c.seed.disabled = !mini || s.order !== "shuffled";
-      this.handle.setAttribute("aria-valuenow", s.b);
-      this.handle.setAttribute("aria-valuetext", `b ${s.b}, w ${s.w}`);
+      put(c.batch, c["batch-value"].textContent, "ariaValueText");
+      for (const name of ["order", "seed", "optimizer"]) put(c[name], String(s[name]), "value");
+      put(c.order, !mini, "disabled");
+      put(c.seed, !mini || s.order !== "shuffled", "disabled");
+      put(this.handle, String(s.b), "ariaValueNow");
+      put(this.handle, `b ${s.b}, w ${s.w}`, "ariaValueText");
 
-      const preset = config.presets.find((p) => Object.keys(p.settings).every((name) => p.settings[name] === s[name]));
-      c.preset.value = preset ? preset.id : "";
+      // Two published runs may have the same settings: the one that was asked for goes first.
+      const same = config.presets.filter((p) => Object.keys(s).every((name) => p.settings[name] === s[name]));
+      const preset = same.find((p) => p.id === this.wanted) ?? same[0];
+      put(c.preset, preset ? preset.id : "", "value");
       const [kind, message] = this.message(preset);
-      c.message.className = `message ${kind}`;
+      put(c.message, `message ${kind}`, "className");
       put(c.message, message);
       const detail = { settings: { ...s }, k, b, w, J };
       this.dispatchEvent(new CustomEvent("gd-change", { detail, bubbles: true, composed: true }));
