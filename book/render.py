@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -101,7 +102,9 @@ def read_config(project: Path) -> dict:
     try:
         config = yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise BookError(f"{path.name}: there is no such file in {project.name or project}") from None
+        raise BookError(
+            f"{path.name}: there is no such file in {project.name or project}"
+        ) from None
     except yaml.YAMLError as error:
         raise BookError(f"_quarto.yml: not YAML: {' '.join(str(error).split())}") from None
 
@@ -132,7 +135,9 @@ def read_pages(project: Path, config: dict) -> list[Page]:
         elif isinstance(entry, dict) and set(entry) == {"part", "chapters"}:
             listed += [(chapter, entry["part"]) for chapter in entry["chapters"]]
         else:
-            raise BookError(f"_quarto.yml: a chapter is a file or a part with chapters, not {entry!r}")
+            raise BookError(
+                f"_quarto.yml: a chapter is a file or a part with chapters, not {entry!r}"
+            )
     headings = []
     for name, _ in listed:
         path = project / name
@@ -170,7 +175,7 @@ def _first_heading(path: Path, name: str) -> str:
     return match[1]
 
 
-def cited_keys(project: Path, config: dict) -> str:
+def bibliography_of(project: Path, config: dict) -> str:
     bibliography = config.get("bibliography")
     if bibliography and not (project / bibliography).is_file():
         raise BookError(f"{bibliography}: named in _quarto.yml, but there is no such file")
@@ -199,9 +204,10 @@ def pandoc(*arguments: str, stdin: bytes | None = None, page: str = "") -> bytes
     return run.stdout
 
 
-def _read(project: Path, config: dict, page: Page, pages: list[Page], edition: str, *more: str, **metadata):
+def read_page(
+    project: Path, config: dict, page: Page, pages: list[Page], edition: str, *more: str, **metadata
+):
     """One page through the filter; ``more`` says what to write."""
-    references = page.source.stem == "references"
     metadata |= {
         "edition": edition,
         "page": str(page.source),
@@ -209,9 +215,8 @@ def _read(project: Path, config: dict, page: Page, pages: list[Page], edition: s
         "lang": config.get("lang", "en"),
         "anchors": {str(other.source): other.anchor for other in pages},
         "link-citations": True,
-        "suppress-bibliography": not references,
     }
-    bibliography = cited_keys(project, config)
+    bibliography = bibliography_of(project, config)
     reader = "ipynb" if page.is_notebook else "markdown"
     return pandoc(
         f"--from={reader}{MARKDOWN}",
@@ -227,6 +232,16 @@ def _read(project: Path, config: dict, page: Page, pages: list[Page], edition: s
 
 
 _scratch: list[Path] = []  # where the files that Pandoc reads beside a page are written
+
+
+@contextmanager
+def scratch_folder(path: Path):
+    """Pandoc's metadata files go to ``path`` for the time being."""
+    _scratch.append(path)
+    try:
+        yield
+    finally:
+        _scratch.pop()
 
 
 def _metadata_file(metadata: dict) -> Path:
@@ -258,6 +273,7 @@ def render_page(project: Path, config: dict, page: Page, pages: list[Page], edit
     metadata = {
         "book": {key: book[key] for key in ("title", "subtitle", "description") if key in book},
         "root": page.root,
+        "start": page.root + str(pages[0].target),
         "home": page.source.name == "index.qmd",
         "parts": parts,
         **({"previous": link(before)} if before else {}),
@@ -272,7 +288,7 @@ def render_page(project: Path, config: dict, page: Page, pages: list[Page], edit
         metadata["notebook"] = f"{page.root}notebooks/{page.source.name}"
         colab = colab_url(repository, page.source.name)
         metadata |= {"colab": colab} if colab else {}
-    text = _read(
+    text = read_page(
         project,
         config,
         page,
@@ -293,7 +309,9 @@ def finish(text: str, page: Page) -> str:
     text = re.sub(r' columnalign="[^"]*"', "", text)
     text = re.sub(r'<mtd style="text-align: (\w)[^"]*"', r'<mtd class="\1"', text)
     text = text.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
-    text = re.sub(r'<annotation encoding="application/x-tex">.*?</annotation>', "", text, flags=re.DOTALL)
+    text = re.sub(
+        r'<annotation encoding="application/x-tex">.*?</annotation>', "", text, flags=re.DOTALL
+    )
     text = re.sub(r"<semantics>(.*?)</semantics>", r"\1", text, flags=re.DOTALL)
     text = re.sub(r"<colgroup>.*?</colgroup>", "", text, flags=re.DOTALL)
     text = re.sub(r' style="text-align: (\w+);?"', r' class="\1"', text)
@@ -308,7 +326,10 @@ def finish(text: str, page: Page) -> str:
         return f"{section}<h{level}>{inner} {anchor}</h{level}>"
 
     text = re.sub(
-        r'(<section id="([^"]*)"[^>]*>\s*)<h([1-4])[^>]*>(.*?)</h\3>', permalink, text, flags=re.DOTALL
+        r'(<section id="([^"]*)"[^>]*>\s*)<h([1-4])[^>]*>(.*?)</h\3>',
+        permalink,
+        text,
+        flags=re.DOTALL,
     )
     if "<gd-explorer" in text:
         script = f'<script src="{page.root}assets/gd-explorer.js" defer></script>\n</head>'
@@ -347,7 +368,8 @@ def write_assets(project: Path, out: Path, site: str | None, pages: list[Page]) 
     shutil.copy(HERE / "404.html", out / "404.html")
     if site:
         lines = "".join(
-            f"  <url><loc>{html.escape(site.rstrip('/'))}/{page.target}</loc></url>\n" for page in pages
+            f"  <url><loc>{html.escape(site.rstrip('/'))}/{page.target}</loc></url>\n"
+            for page in pages
         )
         (out / "sitemap.xml").write_text(
             '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -356,7 +378,9 @@ def write_assets(project: Path, out: Path, site: str | None, pages: list[Page]) 
         )
 
 
-def render_html(project: Path, out: Path, config: dict, pages: list[Page], editions: bool, say) -> None:
+def render_html(
+    project: Path, out: Path, config: dict, pages: list[Page], editions: bool, say
+) -> None:
     """All pages, their assets and the search index into ``out``."""
     write_assets(project, out, config["book"].get("site-url"), pages)
     sections, texts = [], {}
@@ -378,7 +402,8 @@ def render_html(project: Path, out: Path, config: dict, pages: list[Page], editi
     if dead:
         raise BookError("\n".join(dead))
     (out / "assets" / "search-index.js").write_text(
-        f"window.bookIndex = {json.dumps(sections, ensure_ascii=False, separators=(',', ':'))};\n", "utf-8"
+        f"window.bookIndex = {json.dumps(sections, ensure_ascii=False, separators=(',', ':'))};\n",
+        "utf-8",
     )
 
 
@@ -394,26 +419,34 @@ def dead_links(texts: dict[str, str]) -> list[str]:
             path, _, fragment = html.unescape(link).partition("#")
             if re.match(r"[a-z]+:", path):
                 continue
-            page = os.path.normpath(os.path.join(os.path.dirname(address), path)) if path else address
+            page = (
+                os.path.normpath(os.path.join(os.path.dirname(address), path)) if path else address
+            )
             if path and not page.endswith(".html"):
                 continue
             if page not in places:
                 dead.append(f"{address}: a link to '{link}', but there is no such page")
             elif fragment and fragment not in places[page]:
-                dead.append(f"{address}: a link to '{link}', but there is no such place in that page")
+                dead.append(
+                    f"{address}: a link to '{link}', but there is no such place in that page"
+                )
     return dead
 
 
 # ---- PDF and EPUB -------------------------------------------------------------------------------
 
 
-def one_document(project: Path, config: dict, pages: list[Page], edition: str, scratch: Path) -> dict:
+def one_document(
+    project: Path, config: dict, pages: list[Page], edition: str, scratch: Path
+) -> dict:
     """All pages as one Pandoc document, their drawings as files in ``scratch/media``."""
     (scratch / "media").mkdir(exist_ok=True)
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
         documents = pool.map(
             lambda page: json.loads(
-                _read(project, config, page, pages, edition, "--to=json", media=str(scratch / "media"))
+                read_page(
+                    project, config, page, pages, edition, "--to=json", media=str(scratch / "media")
+                )
             ),
             pages,
         )
@@ -426,7 +459,9 @@ def one_document(project: Path, config: dict, pages: list[Page], edition: str, s
             blocks += one["blocks"]
     text = lambda value: {"t": "MetaString", "c": value}  # noqa: E731
     names = {"title": "title", "subtitle": "subtitle", "description": "description"}
-    meta = {key: text(config["book"][name]) for key, name in names.items() if name in config["book"]}
+    meta = {
+        key: text(config["book"][name]) for key, name in names.items() if name in config["book"]
+    }
     return {**document, "meta": meta | {"lang": text(config.get("lang", "en"))}, "blocks": blocks}
 
 
@@ -447,7 +482,9 @@ def render_pdf(project: Path, out: Path, config: dict, pages: list[Page], scratc
     )
     path = out / f"{FILE}.pdf"
     try:
-        typst.compile(str(source), output=str(path), root=str(scratch), font_paths=[str(HERE / "print")])
+        typst.compile(
+            str(source), output=str(path), root=str(scratch), font_paths=[str(HERE / "print")]
+        )
     except Exception as error:
         raise BookError(f"PDF: {error}") from None
     return path
@@ -477,7 +514,15 @@ def render_epub(project: Path, out: Path, config: dict, pages: list[Page], scrat
 
 def render_with_quarto(project: Path, out: Path) -> None:
     run = subprocess.run(
-        ["quarto", "render", str(project), "--to", "html", "--output-dir", os.path.relpath(out, project)],
+        [
+            "quarto",
+            "render",
+            str(project),
+            "--to",
+            "html",
+            "--output-dir",
+            os.path.relpath(out, project),
+        ],
         check=False,
     )
     if run.returncode:
@@ -509,7 +554,32 @@ def swap(built: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def build(project: Path, out: Path, *, renderer: str = "auto", html_only: bool = False, say=print) -> dict:
+def _fill(
+    project: Path, built: Path, config: dict, pages: list[Page], renderer: str, html_only: bool, say
+) -> None:
+    """Everything that the book consists of, into the folder ``built``."""
+    say(f"Rendering {len(pages)} pages with {renderer.capitalize()}")
+    if renderer == "quarto":
+        render_with_quarto(project, built)
+    else:
+        render_html(project, built, config, pages, not html_only, say)
+    if has_exporter(project):
+        from book import export
+
+        try:
+            notebooks = export.export_all(project, built)
+        except ValueError as error:
+            raise BookError(str(error)) from None
+        say(f"  {len(notebooks)} notebooks to download")
+    if not html_only:
+        for name, make in (("PDF", render_pdf), ("EPUB", render_epub)):
+            path = make(project, built, config, pages, _scratch[-1])
+            say(f"  {name}: {path.name}, {path.stat().st_size / 1000:.0f} kB")
+
+
+def build(
+    project: Path, out: Path, *, renderer: str = "auto", html_only: bool = False, say=print
+) -> dict:
     """Build the book.  Returns: what was built, its sizes in bytes.  Raises: BookError."""
     begin = time.perf_counter()
     if renderer == "auto":
@@ -525,28 +595,11 @@ def build(project: Path, out: Path, *, renderer: str = "auto", html_only: bool =
     for folder in (built, scratch):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-    _scratch.append(scratch)
     try:
-        say(f"Rendering {len(pages)} pages with {renderer.capitalize()}")
-        if renderer == "quarto":
-            render_with_quarto(project, built)
-        else:
-            render_html(project, built, config, pages, not html_only, say)
-        if has_exporter(project):
-            from book import export
-
-            try:
-                notebooks = export.export_all(project, built)
-            except ValueError as error:
-                raise BookError(str(error)) from None
-            say(f"  {len(notebooks)} notebooks to download")
-        if not html_only:
-            for name, make in (("PDF", render_pdf), ("EPUB", render_epub)):
-                path = make(project, built, config, pages, scratch)
-                say(f"  {name}: {path.name}, {path.stat().st_size / 1000:.0f} kB")
+        with scratch_folder(scratch):
+            _fill(project, built, config, pages, renderer, html_only, say)
         swap(built, out)
     finally:
-        _scratch.pop()
         shutil.rmtree(built, ignore_errors=True)
         shutil.rmtree(scratch, ignore_errors=True)
     seconds = time.perf_counter() - begin
@@ -565,7 +618,9 @@ def _terminated(number, frame):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m book.render", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m book.render", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--renderer", choices=["auto", "quarto", "pandoc"], default="auto")
     parser.add_argument("--html-only", action="store_true", help="no PDF and no EPUB")
     parser.add_argument("--project", type=Path, default=Path.cwd(), help="where _quarto.yml is")
@@ -574,7 +629,9 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     project = options.project.resolve()
     try:
-        out = options.output or project / read_config(project).get("project", {}).get("output-dir", "_book")
+        out = options.output or project / read_config(project).get("project", {}).get(
+            "output-dir", "_book"
+        )
         build(project, out.resolve(), renderer=options.renderer, html_only=options.html_only)
     except BookError as error:
         print(f"The book was not built, and the last one is as it was.\n{error}", file=sys.stderr)

@@ -153,14 +153,16 @@ local function inline_svg(svg, alt)
     used[id] = "d" .. drawings
     return used[id]
   end
-  svg = svg:gsub('<path id="([^"]*)"([^>]-)/>', function(id, rest)
-    local key = id .. rest
-    if shared[key] then
-      used[id] = shared[key]
-      return ""
-    end
-    shared[key] = name(id)
-    return '<path id="' .. id .. '"' .. rest .. "/>"
+  svg = svg:gsub("<defs>.-</defs>", function(definitions)
+    return (definitions:gsub('<path id="([^"]*)"([^>]-)/>', function(id, rest)
+      local key = id .. rest
+      if shared[key] then
+        used[id] = shared[key]
+        return ""
+      end
+      shared[key] = name(id)
+      return '<path id="' .. id .. '"' .. rest .. "/>"
+    end))
   end)
   svg = svg:gsub('href="#([^"]*)"', function(id) return 'href="#' .. (used[id] or name(id)) .. '"' end)
     :gsub("url%(#([^)]*)%)", function(id) return "url(#" .. (used[id] or name(id)) .. ")" end)
@@ -569,6 +571,7 @@ handlers.Div = function(div)
   end
   if div.identifier:match("^equation%-") then return equation(div), false end
   if div.identifier == "refs" then
+    if page ~= "chapters/references.qmd" then return {}, false end -- Pandoc needs the list to make links to it
     if edition ~= "html" then
       div = div:walk({ Div = function(entry) if entry.identifier ~= "" then entry.identifier = "references--" .. entry.identifier; return entry end end })
       div.identifier = ""

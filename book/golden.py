@@ -1,0 +1,46 @@
+"""The filter's golden files: ``python -m book.golden`` renews what ``tests/golden`` expects.
+
+Each small source there (a notebook or Markdown) has one expected text an edition.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from book import render
+
+GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
+EDITIONS = {"html": "html5", "typst": "typst", "epub": "html5"}
+
+
+def sources() -> list[Path]:
+    return sorted(path for path in GOLDEN.iterdir() if path.suffix in (".ipynb", ".qmd"))
+
+
+def expected(source: Path, edition: str) -> Path:
+    return source.with_name(f"{source.name}.{edition}.txt")
+
+
+def filtered(source: Path, edition: str) -> str:
+    """What the filter makes of a source, written in the edition's format.  Raises: BookError."""
+    pages = [
+        render.Page(PurePosixPath(path.name), None, path.stem, path.stem) for path in sources()
+    ]
+    page = next(page for page in pages if page.source.name == source.name)
+    config = {"bibliography": "works.bib"}
+    with tempfile.TemporaryDirectory() as scratch, render.scratch_folder(Path(scratch)):
+        return render.read_page(
+            GOLDEN, config, page, pages, edition, f"--to={EDITIONS[edition]}", media=scratch
+        ).decode("utf-8")
+
+
+def main() -> None:
+    for source in sources():
+        for edition in EDITIONS:
+            expected(source, edition).write_text(filtered(source, edition), "utf-8")
+            print(expected(source, edition).relative_to(Path.cwd()))
+
+
+if __name__ == "__main__":
+    main()
