@@ -69,6 +69,9 @@ stamp: $(VENV)/all.stamp ## record what the stored outputs were made on, for the
 matrix: $(VENV)/all.stamp ## the distances under other Pythons, NumPys and PyTorch kernels (minutes)
 	$(python) -m book.matrix
 
+measure: $(VENV)/all.stamp ## the ratios quoted beyond the chapter, side by side (minutes; then: make notebooks)
+	$(python) -m book.measure
+
 prove: $(VENV)/all.stamp ## break the book on purpose; every fault must be caught (minutes)
 	$(python) -m book.prove
 
