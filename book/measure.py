@@ -102,7 +102,7 @@ def measure_loading(*, points: int = 20_000, batch_sizes=(32, 1024), rounds: int
 def measure_minibatches(*, sizes=(85, 1_000_000), rounds: int = 11) -> dict:
     """Time to a loss within 10 % of the smallest, by the functions of "When mini-batches pay"."""
     page = definitions("beyond-minibatches.ipynb")
-    walk, updates_needed = page["walk"], page["updates_needed"]
+    walk, losses_until = page["walk"], page["losses_until"]
     result = {}
     for n in sizes:
         X, y = _points(n)
@@ -111,7 +111,7 @@ def measure_minibatches(*, sizes=(85, 1_000_000), rounds: int = 11) -> dict:
         runs = [(0.2, n, False)]
         runs += [(0.2, size, draw) for draw in (False, True) for size in batches]
         runs += [(best_lr, n, False)]
-        counts = {run: updates_needed(X, y, *run) for run in runs}
+        counts = {run: len(losses_until(X, y, *run)) for run in runs}
 
         def train(run, X=X, y=y, counts=counts):
             for _ in islice(walk(X, y, *run), counts[run]):
