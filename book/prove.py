@@ -281,12 +281,12 @@ FAULTS = [
     Fault(
         "a wrong heading number",
         edit(f"chapters/{MATH}", "## 5.1.3 ", "## 5.1.5 "),
-        ("tests/test_book_pages.py",),
+        ("tests/test_book_site.py",),
     ),
     Fault(
         "a dead link",
         edit(f"chapters/{MATH}", "(5-2-numpy.ipynb", "(5-2-nowhere.ipynb"),
-        ("tests/test_book_pages.py",),
+        ("tests/test_book_site.py",),
     ),
     Fault(
         "an empty alt text",
