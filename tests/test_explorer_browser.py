@@ -71,7 +71,10 @@ def visit(browser, elements):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: m.type in ("error", "warning") and errors.append(m.text))
         tag = f'<script src="gd-explorer.js"{" defer" if where == "defer" else ""}></script>'
-        inside = "".join(f"<h2 id='part-{i}'>Part {i}</h2>{elements[p]}" for i, p in enumerate(presets or ["5.1.3/gd"]))
+        inside = "".join(
+            f"<h2 id='part-{i}'>Part {i}</h2>{elements[p]}"
+            for i, p in enumerate(presets or ["5.1.3/gd"])
+        )
         html = (
             f"<!doctype html><html lang=en><head><meta charset=utf-8><title>Book</title>"
             f"<meta name=viewport content='width=device-width'><link rel=stylesheet href=book.css>"
@@ -81,11 +84,16 @@ def visit(browser, elements):
 
         def serve(route):
             name = route.request.url.removeprefix(HOST).split("#")[0].split("?")[0]
-            texts = {"": (html, "text/html"), "gd-explorer.js": (script(), "text/javascript"), "book.css": (CSS, "text/css")}
-            if name not in texts:
-                return route.fulfill(status=204)
-            text, kind = texts[name]
-            route.fulfill(body=text, headers={"content-type": f"{kind}; charset=utf-8", "content-security-policy": CSP})
+            texts = {
+                "": (html, "text/html"),
+                "gd-explorer.js": (script(), "text/javascript"),
+                "book.css": (CSS, "text/css"),
+            }
+            text, kind = texts.get(name, ("", "text/plain"))
+            route.fulfill(
+                body=text,
+                headers={"content-type": f"{kind}; charset=utf-8", "content-security-policy": CSP},
+            )
 
         page.route("**/*", serve)
         page.goto(HOST + path)
@@ -125,7 +133,9 @@ def message(page):
 
 
 def settle(page):
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
 
 
 # ---- Numbers ------------------------------------------------------------------------------------
@@ -149,9 +159,14 @@ def test_every_preset_runs_as_in_python_and_says_how_it_compares(visit):
             assert "published ones" not in said
         elif id == "5.3.4/sgd":
             equal = published.compare("5.3.4/sgd-optimizer", ours[1:]).exact
-            assert said.startswith(f"{equal} of 20 numbers equal the published ones; the rest differ by at most ")
+            assert said.startswith(
+                f"{equal} of 20 numbers equal the published ones; the rest differ by at most "
+            )
         else:
-            assert f"✓ {2 * len(rows)} of {2 * len(rows)} numbers equal the published ones to the last digit" in said
+            assert (
+                f"✓ {2 * len(rows)} of {2 * len(rows)} numbers equal the published ones to the last digit"
+                in said
+            )
 
 
 @pytest.mark.parametrize(
@@ -198,11 +213,22 @@ def python_run(s):
 def torch_run(s):
     """The same run by ``torch.optim`` and autograd, sharing nothing with ``utils`` but the order."""
     params = torch.tensor([s["b"], s["w"]], dtype=torch.float64, requires_grad=True)
-    kind = {"gd": torch.optim.SGD, "momentum": torch.optim.SGD, "rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam}
+    kind = {
+        "gd": torch.optim.SGD,
+        "momentum": torch.optim.SGD,
+        "rmsprop": torch.optim.RMSprop,
+        "adam": torch.optim.Adam,
+    }
     more = {"momentum": 0.9} if s["optimizer"] == "momentum" else {}
     optimizer = kind[s["optimizer"]]([params], lr=s["lr"], **more)
     x, y, path = torch.as_tensor(X), torch.as_tensor(Y), [params.tolist()]
-    for batch in descent._batches(ALL_POINTS, s["epochs"], s["batch"], s["order"] if s["batch"] < ALL_POINTS else "given", s["seed"]):
+    for batch in descent._batches(
+        ALL_POINTS,
+        s["epochs"],
+        s["batch"],
+        s["order"] if s["batch"] < ALL_POINTS else "given",
+        s["seed"],
+    ):
         optimizer.zero_grad()
         ((y[batch] - params[0] - params[1] * x[batch]) ** 2).mean().backward()
         optimizer.step()
@@ -211,7 +237,9 @@ def torch_run(s):
 
 
 def test_random_settings_agree_with_python(visit):
-    settings = list(random_settings(80, most_lr={"gd": 0.8, "momentum": 0.3, "rmsprop": 1, "adam": 1}))
+    settings = list(
+        random_settings(80, most_lr={"gd": 0.8, "momentum": 0.3, "rmsprop": 1, "adam": 1})
+    )
     runs = visit().evaluate(RUN, settings)
     for s, run in zip(settings, runs):
         python = python_run(s)
@@ -228,7 +256,9 @@ def test_random_settings_agree_with_torch(visit):
         if s["batch"] >= 7
     ][:24]  # fmt: skip
     for s, run in zip(settings, visit().evaluate(RUN, settings)):
-        np.testing.assert_allclose(np.transpose([run["b"], run["w"]]), torch_run(s), rtol=1e-12, err_msg=str(s))
+        np.testing.assert_allclose(
+            np.transpose([run["b"], run["w"]]), torch_run(s), rtol=1e-12, err_msg=str(s)
+        )
 
 
 def test_a_run_that_diverges_says_where_and_why_and_the_page_goes_on(visit):
@@ -240,7 +270,9 @@ def test_a_run_that_diverges_says_where_and_why_and_the_page_goes_on(visit):
     step = str(error.value).split("at step ")[1].split()[0]
     assert f"no longer a finite number at step {step}." in message(page)
     assert f"2/λmax = {gradients.learning_rate_limit(X):.5f}" in message(page)
-    drawn = page.evaluate("[...document.querySelector('gd-explorer').shadowRoot.querySelectorAll('path')].map((p) => p.getAttribute('d') ?? '').join()")
+    drawn = page.evaluate(
+        "[...document.querySelector('gd-explorer').shadowRoot.querySelectorAll('path')].map((p) => p.getAttribute('d') ?? '').join()"
+    )
     assert not any(word in drawn for word in ("NaN", "Infinity", "e+"))
     page.locator("#preset").select_option("5.1.3/diverging")
     settle(page)
@@ -270,7 +302,9 @@ def test_level_curves_are_exact(visit):
 
 def test_keys_move_the_start(visit):
     page = visit(body="<p id=host></p>")
-    page.evaluate("document.addEventListener('keydown', () => (document.getElementById('host').textContent = 'took it'))")
+    page.evaluate(
+        "document.addEventListener('keydown', () => (document.getElementById('host').textContent = 'took it'))"
+    )
     handle = page.locator(".handle")
     handle.focus()
     for key in ("ArrowRight", "Shift+ArrowUp", "ArrowDown", "Shift+ArrowLeft"):
@@ -290,7 +324,11 @@ def test_everything_is_reached_and_worked_by_tab_and_keys(visit):
     seen = []
     for _ in range(14):
         page.keyboard.press("Tab")
-        seen.append(page.evaluate("document.activeElement.shadowRoot?.activeElement?.id || document.activeElement.shadowRoot?.activeElement?.className"))
+        seen.append(
+            page.evaluate(
+                "document.activeElement.shadowRoot?.activeElement?.id || document.activeElement.shadowRoot?.activeElement?.className"
+            )
+        )
         if seen[-1] == "lr":
             before = state(page)["lr"]
             page.keyboard.press("PageUp")
@@ -300,7 +338,19 @@ def test_everything_is_reached_and_worked_by_tab_and_keys(visit):
             page.keyboard.press("Space")
             settle(page)
             assert page.locator("#k").inner_text() == "0 of 200"
-    assert seen[:11] == ["handle", "preset", "play", "step", "reset", "lr", "epochs", "b", "w", "batch", "optimizer"]
+    assert seen[:11] == [
+        "handle",
+        "preset",
+        "play",
+        "step",
+        "reset",
+        "lr",
+        "epochs",
+        "b",
+        "w",
+        "batch",
+        "optimizer",
+    ]
 
 
 def test_controls_set_what_they_say(visit):
@@ -311,7 +361,16 @@ def test_controls_set_what_they_say(visit):
     page.locator("#b").fill("2.5")
     page.locator("#epochs").fill("9")
     settle(page)
-    assert state(page) == {"b": 2.5, "w": 1.5, "lr": 0.1, "epochs": 9, "batch": 32, "order": "reshuffled", "seed": 42, "optimizer": "adam"}
+    assert state(page) == {
+        "b": 2.5,
+        "w": 1.5,
+        "lr": 0.1,
+        "epochs": 9,
+        "batch": 32,
+        "order": "reshuffled",
+        "seed": 42,
+        "optimizer": "adam",
+    }
     assert page.locator("#k").inner_text() == "27 of 27"
     assert page.locator("#preset").input_value() == ""
     assert page.locator("#epochs").get_attribute("max") == "10"
@@ -323,7 +382,9 @@ def test_controls_set_what_they_say(visit):
     page.locator("#order").select_option("reshuffled")
     settle(page)
     assert state(page)["seed"] == 42  # the one whose orders are known
-    b, w = page.evaluate("(({ b, w, updates }) => [b[updates], w[updates]])(document.querySelector('gd-explorer').run)")
+    b, w = page.evaluate(
+        "(({ b, w, updates }) => [b[updates], w[updates]])(document.querySelector('gd-explorer').run)"
+    )
     assert [page.locator(f"#{name}-now").inner_text() for name in "bw"] == [f"{b:.6f}", f"{w:.6f}"]
 
 
@@ -335,7 +396,12 @@ def test_the_learning_rate_slider_marks_the_limit(visit):
     page.evaluate("document.querySelector('gd-explorer').set({ lr: 0.81189 })")
     settle(page)
     box = slider.bounding_box()
-    thumb = box["x"] + 9 + float(slider.evaluate("(s) => (s.valueAsNumber - s.min) / (s.max - s.min)")) * (box["width"] - 18)
+    thumb = (
+        box["x"]
+        + 9
+        + float(slider.evaluate("(s) => (s.valueAsNumber - s.min) / (s.max - s.min)"))
+        * (box["width"] - 18)
+    )
     assert right == pytest.approx(thumb, abs=1.5)
 
 
@@ -348,11 +414,16 @@ def test_a_mouse_drags_the_start(visit):
     page.mouse.move(x + 60, y - 40, steps=4)
     page.mouse.up()
     settle(page)
-    box = page.evaluate("(({ width, height }) => [width, height])(document.querySelector('gd-explorer').map)")
+    box = page.evaluate(
+        "(({ width, height }) => [width, height])(document.querySelector('gd-explorer').map)"
+    )
     assert state(page)["b"] == pytest.approx(1 + 60 / box[0] * 3, abs=0.011)
     assert state(page)["w"] == pytest.approx(1.5 + 40 / box[1] * 3, abs=0.011)
     moved = page.locator(".handle").bounding_box()
-    assert (moved["x"] - ring["x"], moved["y"] - ring["y"]) == (pytest.approx(60, abs=1.5), pytest.approx(-40, abs=1.5))
+    assert (moved["x"] - ring["x"], moved["y"] - ring["y"]) == (
+        pytest.approx(60, abs=1.5),
+        pytest.approx(-40, abs=1.5),
+    )
     after = state(page)
     page.mouse.move(x, y)  # released: nothing moves
     settle(page)
@@ -364,7 +435,10 @@ def test_a_finger_drags_the_ring_and_taps_the_map_but_scrolls_elsewhere(visit):
     session = page.context.new_cdp_session(page)
 
     def touch(kind, *points):
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+        session.send(
+            "Input.dispatchTouchEvent",
+            {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]},
+        )
 
     ring = page.locator(".handle").bounding_box()
     x, y = ring["x"] + 22, ring["y"] + 22
@@ -380,8 +454,12 @@ def test_a_finger_drags_the_ring_and_taps_the_map_but_scrolls_elsewhere(visit):
     page.touchscreen.tap(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.2)
     until(page, "(({ b, w }) => b > 2 && w > 2)(document.querySelector('gd-explorer').settings)")
     tapped = state(page)
-    assert page.locator(".map .box").evaluate("(node) => getComputedStyle(node).touchAction") == "auto"
-    assert page.locator(".handle").evaluate("(node) => getComputedStyle(node).touchAction") == "none"
+    assert (
+        page.locator(".map .box").evaluate("(node) => getComputedStyle(node).touchAction") == "auto"
+    )
+    assert (
+        page.locator(".handle").evaluate("(node) => getComputedStyle(node).touchAction") == "none"
+    )
     side = (box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.8)
     touch("touchStart", side)
     for part in (20, 60, 120):
@@ -438,7 +516,10 @@ def test_batches_are_shown_on_the_data(visit):
     page.locator("#step").click()
     page.locator("#step").click()
     settle(page)
-    assert page.evaluate("document.querySelector('gd-explorer').batch.getAttribute('d')").count("M") == 21
+    assert (
+        page.evaluate("document.querySelector('gd-explorer').batch.getAttribute('d')").count("M")
+        == 21
+    )
 
 
 # ---- Manners ------------------------------------------------------------------------------------
@@ -453,12 +534,20 @@ def test_a_view_is_shared_by_its_address(visit):
     there = state(page)
     again = visit(path=page.evaluate("location.hash"))
     assert state(again) == there
-    assert again.evaluate("document.querySelector('gd-explorer').run.updates") == 11 * there["epochs"]
+    assert (
+        again.evaluate("document.querySelector('gd-explorer').run.updates") == 11 * there["epochs"]
+    )
 
 
 @pytest.mark.parametrize(
     "fragment",
-    ["#part-1", "#explorer-5-1-3-gd-all?lr=fast&b=NaN&batch=&order=none&optimizer=sgd&seed=9&epochs=x", "#%", "#explorer-other?lr=0.5", "#?"],
+    [
+        "#part-1",
+        "#explorer-5-1-3-gd-all?lr=fast&b=NaN&batch=&order=none&optimizer=sgd&seed=9&epochs=x",
+        "#%",
+        "#explorer-other?lr=0.5",
+        "#?",
+    ],
 )
 def test_a_fragment_that_is_not_a_view_changes_nothing(visit, fragment):
     page = visit("5.1.3/gd", "5.2.4/ordered", path=fragment)
@@ -471,8 +560,19 @@ def test_a_fragment_that_is_not_a_view_changes_nothing(visit, fragment):
 
 
 def test_values_of_a_fragment_are_kept_within_their_ranges(visit):
-    page = visit(path="#explorer-5-1-3-gd-all?lr=1e9&b=-4&w=99&batch=3.6&epochs=1e6&order=reshuffled&seed=2")
-    assert state(page) == {"lr": 3, "b": 0, "w": 3, "batch": 4, "epochs": 10, "order": "reshuffled", "seed": 42, "optimizer": "gd"}
+    page = visit(
+        path="#explorer-5-1-3-gd-all?lr=1e9&b=-4&w=99&batch=3.6&epochs=1e6&order=reshuffled&seed=2"
+    )
+    assert state(page) == {
+        "lr": 3,
+        "b": 0,
+        "w": 3,
+        "batch": 4,
+        "epochs": 10,
+        "order": "reshuffled",
+        "seed": 42,
+        "optimizer": "gd",
+    }
 
 
 def test_explorers_on_one_page_do_not_meddle(visit):
@@ -493,7 +593,9 @@ def test_axe_finds_nothing(visit, theme, width):
     page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
     settle(page)
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then((r) => ({ bad: r.violations.map((v) => [v.id, v.nodes.map((n) => n.target + n.failureSummary)]), good: r.passes.length }))")
+    found = page.evaluate(
+        "axe.run().then((r) => ({ bad: r.violations.map((v) => [v.id, v.nodes.map((n) => n.target + n.failureSummary)]), good: r.passes.length }))"
+    )
     assert found["bad"] == []
     assert found["good"] > 15
     assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -520,8 +622,11 @@ def test_nothing_shifts_when_it_loads(visit, width):
       setTimeout(() => done([]), 300);
     })"""
     assert page.evaluate(shifts) == []
-    heights = page.evaluate("[...document.querySelectorAll('gd-explorer')].map((e) => e.offsetHeight)")
-    for id in ("5.1.3/diverging", "5.3.4/sgd", "5.1.3/fast", "5.2.4/shuffled"):  # nor when one plays
+    heights = page.evaluate(
+        "[...document.querySelectorAll('gd-explorer')].map((e) => e.offsetHeight)"
+    )
+    # Nor does the page below move while one plays.
+    for id in ("5.1.3/diverging", "5.3.4/sgd", "5.1.3/fast", "5.2.4/shuffled"):
         page.locator("#preset").first.select_option(id)
         settle(page)
         assert page.evaluate("document.querySelector('gd-explorer').offsetHeight") == heights[0], id
@@ -599,11 +704,15 @@ def test_it_reports_each_change_as_an_event(visit):
 
 def test_an_explorer_can_be_taken_out_and_put_back(visit):
     page = visit()
-    page.evaluate("(() => { const e = document.querySelector('gd-explorer'); e.play(); e.remove(); document.body.append(e); e.set({ lr: 0.2, epochs: 10 }); })()")
+    page.evaluate(
+        "(() => { const e = document.querySelector('gd-explorer'); e.play(); e.remove(); document.body.append(e); e.set({ lr: 0.2, epochs: 10 }); })()"
+    )
     settle(page)
     assert "✓ 20 of 20" in message(page)
 
 
 def test_the_readable_script_and_the_one_on_the_page_are_one_program():
     readable = [line.strip() for line in SCRIPT.read_text(encoding="utf-8").splitlines()]
-    assert script().splitlines() == [line for line in readable if line and not line.startswith("//")]
+    assert script().splitlines() == [
+        line for line in readable if line and not line.startswith("//")
+    ]

@@ -169,7 +169,7 @@ class Explorer:
         """The element's HTML without its script, the still figure (drawn if None) as its child."""
         source = _base64((still or self.still()).encode())
         config = json.dumps(self.config(), separators=(",", ":"), ensure_ascii=False)
-        config = config.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;").replace(">", "&gt;")
+        config = html.escape(config, quote=False).replace("'", "&#39;")
         return (
             f"<gd-explorer data-config='{config}'>"
             f'<img src="data:image/svg+xml;base64,{source}" alt="{html.escape(self.alt())}" '
@@ -207,7 +207,9 @@ class Explorer:
             "steps": MAX_STEPS,
             "epochs": MAX_EPOCHS,
             "orders": {str(seed): _orders(seed) for seed in SEEDS},
-            "optimizers": {key: _hyperparameters(rule) for key, rule in optimizers.OPTIMIZERS.items()},
+            "optimizers": {
+                key: _hyperparameters(rule) for key, rule in optimizers.OPTIMIZERS.items()
+            },
             "presets": list(PRESETS.values()),
         }
 
@@ -231,15 +233,18 @@ class Explorer:
         """The still figure in words."""
         run, s = self.run(), self.settings
         (b, w), J = run.path[-1], run.losses[-1]
+        start = f"({s['b']:g}, {s['w']:g})"
+        if run.losses[0] < J:
+            return (
+                f"Three panels. Left: level curves of J in the plane of b and w; with learning rate "
+                f"{s['lr']:g} the path from {start} jumps further out at every update. "
+                f"Right above: the training points and the line. Right below: J grows without bound."
+            )
         return (
             f"Three panels. Left: level curves of J in the plane of b and w, with the path of "
-            f"{len(run.path) - 1} updates from ({s['b']:g}, {s['w']:g}), learning rate {s['lr']:g}, to "
+            f"{len(run.path) - 1} updates from {start}, learning rate {s['lr']:g}, to "
             f"({b:.4g}, {w:.4g}). Right above: the training points and the line found. "
             f"Right below: J falls from {run.losses[0]:.4g} to {J:.4g}."
-            if J <= run.losses[0]
-            else f"Three panels. Left: level curves of J in the plane of b and w; with learning rate "
-            f"{s['lr']:g} the path from ({s['b']:g}, {s['w']:g}) jumps further out at every update. "
-            f"Right above: the training points and the line. Right below: J grows without bound."
         )
 
     def still(self) -> str:
