@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 0.65
 
 #: The strict run.  Both workers have a core; a notebook stays with its worker and its kernel.
-STRICT = ("-m", "pytest", "-q", "--nbval", "-n", "2", "--dist", "loadscope")
+STRICT = ("-m", "pytest", "-q", "--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadscope")
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # a kernel, so that two kernels do not fight for two cores
 
 
 def execute(notebooks: list[Path]) -> None:
@@ -35,14 +36,14 @@ def execute(notebooks: list[Path]) -> None:
 
 def validate(notebooks: list[Path]) -> None:
     """Execute the notebooks and compare every stored output, strictly."""
-    _run([*STRICT, *notebooks])
+    _run([*STRICT, *notebooks], **ONE_THREAD)
 
 
-def _run(arguments: list) -> None:
+def _run(arguments: list, **environment: str) -> None:
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env={**os.environ, **KERNEL_ENVIRONMENT},
+        env={**os.environ, **KERNEL_ENVIRONMENT, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,

@@ -279,6 +279,11 @@ FAULTS = [
     ),
     Fault("a removed published record", _drop_record, ("tests/test_proof_ledger.py",)),
     Fault(
+        "a changed digit in a published record",
+        edit("utils/published.json", "2.291241352364798", "2.291241352364797"),
+        ("tests/test_proof_ledger.py",),
+    ),
+    Fault(
         "a wrong heading number",
         edit(f"chapters/{MATH}", "## 5.1.3 ", "## 5.1.5 "),
         ("tests/test_book_site.py",),
