@@ -159,6 +159,7 @@ def environment() -> dict:
         "machine": platform.machine(),
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "torch_threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "numpy": np.__version__,
