@@ -332,7 +332,8 @@ def finish(text: str, page: Page) -> str:
         flags=re.DOTALL,
     )
     if "<gd-explorer" in text:
-        script = f'<script src="{page.root}assets/gd-explorer.js" defer></script>\n</head>'
+        # Not deferred: an element that is known before it is read does not shift the page below it.
+        script = f'<script src="{page.root}assets/gd-explorer.js"></script>\n</head>'
         text = text.replace("</head>", script, 1)
     body = text[text.index("<body") :]
     styled = re.search(r'<[^<>]*\sstyle="[^>]*>|<style|<script(?! src)', body)
