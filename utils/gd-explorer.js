@@ -296,7 +296,7 @@ path, ellipse, .frame { fill: none; stroke: var(--soft); vector-effect: non-scal
 .values div { display: flex; gap: .5em; align-items: baseline; }
 dt { color: var(--soft); }
 dd { margin: 0; }
-.message { margin: .25rem 0 .75rem; min-height: 4.2em; color: var(--soft); overflow-wrap: anywhere; }
+.message { margin: .25rem 0 .75rem; min-height: 5.6em; color: var(--soft); overflow-wrap: anywhere; }
 .message.good { color: var(--blue); }
 .message.bad { color: var(--stop); }
 .bar { display: flex; flex-wrap: wrap; gap: .5rem; justify-content: space-between; }
