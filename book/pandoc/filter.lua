@@ -292,15 +292,10 @@ local function shown(output, options)
     if #alt < 60 then refuse("a cell that draws needs the option 'fig-alt', 60 characters or more") end
     local caption = pandoc.utils.blocks_to_inlines({ pandoc.Plain(options["fig-cap"]) })
     if explorer and edition == "html" then
-      local element = raw:match("<gd%-explorer.-</gd%-explorer>")
-      if not element then refuse("an explorer without its closing tag") end
-      element = element:gsub("<svg[%s>].-</svg>%s*$", "%0")
-      local before, still, after = element:match("^(<gd%-explorer[^>]*>)(.*)(</gd%-explorer>)$")
-      if still:find("<svg", 1, true) then
-        still = still:gsub("<svg[%s>].*</svg>", function(svg) return inline_svg(svg, alt) end)
-      end
-      if still:find("<script", 1, true) then refuse("a script inside the explorer") end
-      return { pandoc.Figure({ html(before .. '<div class="drawing">' .. still .. "</div>" .. after) },
+      local opening = raw:match("<gd%-explorer[^>]*>")
+      local mime, bytes = pandoc.mediabag.lookup(image and image.src or "")
+      if mime ~= "image/svg+xml" then refuse("an explorer without its still figure (image/svg+xml)") end
+      return { pandoc.Figure({ html(opening .. '<div class="drawing">' .. inline_svg(bytes, alt) .. "</div></gd-explorer>") },
         { pandoc.Plain(caption) }, pandoc.Attr("", { "explorer" })) }
     end
     if not image then refuse("an explorer without its still figure (image/svg+xml)") end

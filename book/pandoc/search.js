@@ -66,7 +66,7 @@
   }
 
   function build() {
-    input = element("input", { type: "search", role: "combobox", "aria-label": "Search the book", "aria-expanded": "false", "aria-controls": "hits",
+    input = element("input", { type: "text", enterkeyhint: "go", role: "combobox", "aria-label": "Search the book", "aria-expanded": "false", "aria-controls": "hits",
       "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false", placeholder: "Search the book" });
     list = element("ul", { id: "hits", role: "listbox", "aria-label": "Sections found" });
     status = element("p", { role: "status" });
