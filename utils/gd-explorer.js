@@ -272,9 +272,9 @@ figcaption { font-size: .8125rem; color: var(--soft); padding-left: 32px; white-
 svg { position: absolute; width: 100%; height: 100%; overflow: hidden; display: block; user-select: none; -webkit-user-select: none; }
 svg svg { position: static; }
 text { fill: var(--soft); font-size: 11px; }
-path, ellipse, .frame { fill: none; stroke: var(--soft); vector-effect: non-scaling-stroke; }
+path, .frame { fill: none; stroke: var(--soft); }
 .frame { stroke: var(--hair); }
-.level { fill: var(--blue); fill-opacity: .055; stroke: var(--blue); stroke-opacity: .55; }
+.level { vector-effect: non-scaling-stroke; fill: var(--blue); fill-opacity: .055; stroke: var(--blue); stroke-opacity: .55; }
 .level.outer { stroke-opacity: .22; }
 .best { stroke: var(--soft); stroke-width: 1.5; }
 .dashed { stroke-dasharray: 4 4; }
