@@ -331,6 +331,8 @@ def reference(work: dict) -> str:
         " ".join(filter(None, (name.get("given"), name.get("family") or name.get("literal"))))
         for name in work.get("author", [])
     ]
+    if authors[1:] and authors[-1] == "others":
+        authors[-1] = "et al"
     where = [
         f"*{work['container-title']}*" if work.get("container-title") else None,
         work.get("publisher"),
@@ -371,7 +373,7 @@ def _names(work: dict) -> str:
     names = [n.get("family") or n.get("literal") for n in work.get("author", [])]
     if not names:
         return f"*{work['title']}*"
-    if len(names) > 2:
+    if len(names) > 2 or names[-1] == "others":
         return f"{names[0]} et al."
     return " and ".join(names)
 

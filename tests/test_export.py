@@ -100,6 +100,15 @@ def test_markdown_is_lowered(name):
     assert lowered(source) == expected
 
 
+def test_works_are_listed_with_their_authors_place_and_link():
+    assert lower.reference(WORKS["smith2020"]) == "Ann Smith. *A book*. A press, 2020."
+    assert lower.reference(WORKS["two2021"]) == (
+        "K. Ito, J. Roe. An article. *A journal*, 2021. <https://doi.org/10.1/2>"
+    )
+    many = {**WORKS["smith2020"], "author": [*WORKS["smith2020"]["author"], {"literal": "others"}]}
+    assert lower.reference(many) == "Ann Smith, et al. *A book*. A press, 2020."
+
+
 def test_a_heading_that_is_linked_to_gets_an_anchor():
     assert lowered("## 5.1.3 Gradient descent", anchors=["gradient-descent"]) == (
         '<a id="gradient-descent"></a>\n\n## 5.1.3 Gradient descent'

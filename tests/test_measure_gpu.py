@@ -68,3 +68,9 @@ def test_the_farthest_distance_of_all_notebooks_counts():
 def test_the_loop_is_timed_on_each_device():
     found = measure.time_loops(["cpu"], sizes=((85, 32),), rounds=2)
     assert found["85"]["cpu"]["ratio"] == 1 and found["85"]["batch_size"] == 32
+
+
+def test_the_page_says_whether_a_gpu_has_been_measured():
+    page = (ROOT / "chapters" / "running.qmd").read_text(encoding="utf-8")
+    recorded = (ROOT / "chapters" / "recorded" / "gpu.json").exists()
+    assert recorded != ("No GPU timing is recorded in this book yet" in page)
