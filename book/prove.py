@@ -181,7 +181,8 @@ def pytest(copy: Path, *arguments: str, shown: bool = False) -> subprocess.Compl
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: its name, what seeds it in a copy of the book, and the checks that should see it."""
+    """A fault: its name, what seeds it in a copy of the book, and the checks that should see it (test
+    files, single tests, or notebooks, which strict nbval checks)."""
 
     name: str
     seed: Callable[[Path], None]
@@ -238,6 +239,7 @@ def _drop_record(copy: Path) -> None:
 
 NOTEBOOKS = "tests/test_notebooks.py"
 FIGURES = "tests/test_figures.py"
+SITE = "tests/test_book_site.py"
 MATH, NUMPY = "5-1-math.ipynb", "5-2-numpy.ipynb"
 
 FAULTS = [
@@ -286,12 +288,15 @@ FAULTS = [
     Fault(
         "a wrong heading number",
         edit(f"chapters/{MATH}", "## 5.1.3 ", "## 5.1.5 "),
-        ("tests/test_book_site.py",),
+        (f"{SITE}::test_headings_are_numbered_without_gaps",),
     ),
     Fault(
         "a dead link",
         edit(f"chapters/{MATH}", "(5-2-numpy.ipynb", "(5-2-nowhere.ipynb"),
-        ("tests/test_book_site.py",),
+        (
+            "tests/test_export.py",
+            f"{SITE}::test_every_link_and_anchor_inside_the_book_resolves",
+        ),
     ),
     Fault(
         "an empty alt text",
