@@ -101,6 +101,7 @@
   const load = (name) =>
     new Promise((done, failed) => {
       const script = document.createElement("script");
+      script.async = false; // one after the other
       script.src = document.body.dataset.root + "assets/" + name;
       script.onload = done;
       script.onerror = failed;

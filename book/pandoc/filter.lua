@@ -10,7 +10,7 @@ Whatever is not in the grammar is refused by name, with file and cell.
 ]]
 
 local edition, page, project, anchors, media
-local target
+local target, handlers
 local cell_number, cell_id = 0, nil
 local figures, regions = 0, 0
 local stringify = pandoc.utils.stringify
@@ -80,11 +80,11 @@ local function simplified(path)
   return "M" .. table.concat(out, "L") .. ending
 end
 
--- A path in relative steps of two decimals: the same line in fewer bytes. Drawings hold M, L, Q, C, H, V and z.
+-- A path in relative steps, rounded to 1 / scale: the same line in fewer bytes. Drawings hold M, L, Q, C, H, V and z.
 local POINTS = { M = 1, L = 1, Q = 2, C = 3 }
-local function relative(path)
+local function relative(path, scale)
   local out, x, y, start_x, start_y, last = {}, 0, 0, 0, 0, nil
-  local function round(number) return math.floor(number * 100 + 0.5) / 100 end
+  local function round(number) return math.floor(number * scale + 0.5) / scale end
   local function write(number)
     return (string.format("%.2f", number):gsub("%.?0+$", ""):gsub("^(%-?)0%.", "%1."):gsub("^%-?$", "0"):gsub("^%-0$", "0"))
   end
@@ -139,7 +139,12 @@ local function inline_svg(svg, alt)
       return (string.format("%.2f", tonumber(number)):gsub("%.?0+$", ""):gsub("^%-0$", "0"))
     end))
   end
-  svg = svg:gsub('(%sd=)"([^"]*)"', function(key, value) return key .. '"' .. (relative(simplified(value)) or rounded(value)) .. '"' end)
+  -- Glyphs and markers, which are scaled, keep two decimals; what stands in place has one, a fifteenth of a pixel.
+  svg = svg:gsub("<defs>.-</defs>", function(definitions)
+    return (definitions:gsub('%sd="([^"]*)"', function(value) return ' D="' .. (relative(value, 100) or rounded(value)) .. '"' end))
+  end)
+  svg = svg:gsub('%sd="([^"]*)"', function(value) return ' d="' .. (relative(simplified(value), 10) or rounded(value)) .. '"' end)
+    :gsub('%sD="', ' d="')
   for _, key in ipairs({ "x", "y", "cx", "cy", "r", "points", "width", "height" }) do
     svg = svg:gsub("(%s" .. key .. ')="([%d%.%s,%-]*)"', function(name, value) return name .. '="' .. rounded(value) .. '"' end)
   end
@@ -292,7 +297,7 @@ local function shown(output, options)
     if #alt < 60 then refuse("a cell that draws needs the option 'fig-alt', 60 characters or more") end
     local caption = pandoc.utils.blocks_to_inlines({ pandoc.Plain(options["fig-cap"]) })
     if explorer and edition == "html" then
-      local opening = raw:match("<gd%-explorer[^>]*>")
+      local opening = raw:gsub("<script.->.-</script>", ""):match("<gd%-explorer[^>]*>")
       local mime, bytes = pandoc.mediabag.lookup(image and image.src or "")
       if mime ~= "image/svg+xml" then refuse("an explorer without its still figure (image/svg+xml)") end
       return { pandoc.Figure({ html(opening .. '<div class="drawing">' .. inline_svg(bytes, alt) .. "</div></gd-explorer>") },
@@ -306,12 +311,12 @@ local function shown(output, options)
     if raw:find("<script", 1, true) then refuse("an output with a script") end
     local summary, folded = raw:match("^<details><summary>(.-)</summary>(.*)</details>%s*$")
     if folded and edition == "html" then
-      local blocks = pandoc.read(folded, "html").blocks
+      local blocks = pandoc.read(folded, "html").blocks:walk({ Table = handlers.Table, traverse = "topdown" })
       blocks:insert(1, html('<details class="fold"><summary>' .. summary .. "</summary>"))
       blocks:insert(html("</details>"))
       return blocks
     end
-    return pandoc.read(raw, "html").blocks
+    return pandoc.read(raw, "html").blocks:walk({ Table = handlers.Table, traverse = "topdown" })
   elseif #others > 0 then
     return others
   elseif text then
@@ -490,7 +495,6 @@ function target(link)
   return link
 end
 
-local handlers
 handlers = {
   Link = function(link)
     link.target = target(link.target)
