@@ -62,18 +62,18 @@ def _rows(record: str) -> list:
     return values if isinstance(values[0], list) else [values]
 
 
-_NO_NUMBERS = "The chapter prints no numbers of this run to compare with."
+_NO_NUMBERS = "The chapter prints no numbers of this run."
 PRESETS = {
     preset["id"]: preset
     for preset in (
         _preset("5.1.3/gd", "5.1.3 Figure 4: 200 steps, \N{GREEK SMALL LETTER ETA} = 0.1",
                 record="5.1.3/gd-200-steps", lr=0.1, epochs=200),
         _preset("5.1.3/slow", "5.1.3 Figure 5, left: \N{GREEK SMALL LETTER ETA} = 0.005",
-                "Published with the title \N{GREEK SMALL LETTER ETA} = 0.01, without the factor 2 of "
-                f"Equation 5.2. {_NO_NUMBERS}", lr=0.005, epochs=200),
+                "Published as \N{GREEK SMALL LETTER ETA} = 0.01, without Equation 5.2's factor 2. "
+                f"{_NO_NUMBERS}", lr=0.005, epochs=200),
         _preset("5.1.3/fast", "5.1.3 Figure 5, right: \N{GREEK SMALL LETTER ETA} = 0.8",
-                "Published with the title \N{GREEK SMALL LETTER ETA} = 1.6, without the factor 2 of "
-                f"Equation 5.2. {_NO_NUMBERS}", lr=0.8, epochs=200),
+                "Published as \N{GREEK SMALL LETTER ETA} = 1.6, without Equation 5.2's factor 2. "
+                f"{_NO_NUMBERS}", lr=0.8, epochs=200),
         _preset("5.1.3/diverging", "5.1.3 Equation 5.2 taken at \N{GREEK SMALL LETTER ETA} = 1.6",
                 lr=1.6, epochs=200),
         _preset("5.2.3/batch", "5.2.3 Full batch: 10 steps", record="5.2.3/batch-gd-numpy"),
@@ -82,7 +82,7 @@ PRESETS = {
         _preset("5.2.4/ordered", "5.2.4 Mini-batches of 32, in order",
                 record="5.2.4/minibatch-ordered-numpy", batch=32),
         _preset("5.3.4/sgd", "5.3.4 PyTorch's SGD: 10 steps",
-                "PyTorch adds up the 85 terms in another order than NumPy and this page.",
+                "PyTorch adds in another order.",
                 record="5.3.4/sgd-optimizer"),
         _preset("5.3.4/momentum", "5.3.4 Momentum, 100 steps", _NO_NUMBERS,
                 lr=0.1, epochs=100, optimizer="momentum"),

@@ -239,7 +239,7 @@ ${panel("map", "Parameter space", `Level curves of J, ellipses around the optimu
 ${panel("data", "Data and current line", `The ${n} training points, the least-squares line (dashed) and the current line`)}
 ${panel("curve", "Learning curve", `J at every iteration, logarithmic scale; the dashed line is the smallest possible J`)}
 </div>
-<dl class="values"><div><dt id="unit">step</dt><dd id="k"></dd></div><div><dt>b</dt><dd id="b-now"></dd></div><div><dt>w</dt><dd id="w-now"></dd></div><div><dt>J(b, w)</dt><dd id="J-now"></dd></div></dl>
+<dl class="values"><div><dt id="unit">step</dt><dd id="k"></dd></div><div><dt>b</dt><dd id="b-now"></dd></div><div><dt>w</dt><dd id="w-now"></dd></div><div><dt>J</dt><dd id="J-now"></dd></div></dl>
 <p class="message" id="message"></p>
 <div class="bar"><select id="preset" aria-label="Published run"></select><span><button id="play" type="button">Play</button><button id="step" type="button">Step</button><button id="reset" type="button">Reset</button></span></div>
 <div class="controls">
@@ -295,8 +295,8 @@ path, .frame { fill: none; stroke: var(--soft); }
 .values { display: grid; grid-template-columns: 1.1fr 1fr; gap: .25rem 1rem; margin: .75rem 0 0; padding: .5rem 0 0; border-top: 1px solid var(--hair); }
 .values div { display: flex; gap: .5em; align-items: baseline; }
 dt { color: var(--soft); }
-dd { margin: 0; }
-.message { margin: .25rem 0 .75rem; min-height: 5.6em; color: var(--soft); overflow-wrap: anywhere; }
+dd { margin: 0; white-space: nowrap; }
+.message { margin: .25rem 0 .75rem; min-height: 5.6em; font-size: .875rem; color: var(--soft); overflow-wrap: anywhere; }
 .message.good { color: var(--blue); }
 .message.bad { color: var(--stop); }
 .bar { display: flex; flex-wrap: wrap; gap: .5rem; justify-content: space-between; }
@@ -708,7 +708,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
 
     message(preset) {
       const { run, settings: s, config } = this, [limit, formula] = config.limits[s.optimizer] ?? [];
-      const why = limit ? ` Full-batch ${NAMES[s.optimizer]} is stable only for \u03b7 < ${formula} = ${limit.toFixed(5)}.` : "";
+      const why = limit ? ` The full batch is stable only for \u03b7 < ${formula} = ${limit.toFixed(5)}.` : "";
       if (run.diverged) return ["bad", `Diverged: no longer a finite number at step ${run.diverged}.${why}`];
       if (run.J[run.updates] > run.J[0])
         return ["bad", `Diverging: J has grown from ${text(run.J[0], 4)} to ${text(run.J[run.updates], 4)}.${why}`];
