@@ -37,7 +37,9 @@ def picture(x, y, *, scale: float, lr: float, steps: int) -> str:
             f' stroke-width="2" stroke-opacity="{0.75 - 1.8 * level:.2f}"/>'
         )
     points = place(run.path)
-    shapes.append(f'<polyline points="{" ".join(points)}" fill="none" stroke="#c8500a" stroke-width="3"/>')
+    shapes.append(
+        f'<polyline points="{" ".join(points)}" fill="none" stroke="#c8500a" stroke-width="3"/>'
+    )
     for number, point in enumerate(points):
         u, v = point.split(",")
         shapes.append(f'<circle cx="{u}" cy="{v}" r="{9 if number == 0 else 6}" fill="#c8500a"/>')

@@ -25,7 +25,13 @@ class _Sections(HTMLParser):
                 self.path.append((tag, None))
             return
         classes = (attributes.get("class") or "").split()
-        hidden = tag in SKIPPED or "output" in classes or "permalink" in classes or tag == "nav" or "page-tools" in classes
+        hidden = (
+            tag in SKIPPED
+            or "output" in classes
+            or "permalink" in classes
+            or tag == "nav"
+            or "page-tools" in classes
+        )
         if hidden or self.skip:
             self.skip += 1
         elif tag == "section" and attributes.get("id"):
