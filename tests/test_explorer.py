@@ -150,3 +150,21 @@ def test_script_and_data_weigh_at_most_15_kilobytes():
         Explorer("5.2.4/shuffled").config(), separators=(",", ":"), ensure_ascii=False
     )
     assert sum(len(gzip.compress(text.encode(), 9)) for text in (script(), config)) <= 15_000
+
+
+@pytest.mark.parametrize("name", ["5-1-math", "5-2-numpy", "5-3-pytorch"])
+def test_the_notebook_carries_this_explorer(name):
+    """Its stored output is what the cell gives now, or the page's script would read another form."""
+    root = SCRIPT.parents[1]
+    notebook = json.loads((root / "chapters" / f"{name}.ipynb").read_text(encoding="utf-8"))
+    outputs = [
+        ("".join(cell["source"]).rstrip().splitlines()[-1], "".join(output["data"]["text/html"]))
+        for cell in notebook["cells"]
+        if "Explorer(" in "".join(cell["source"])
+        for output in cell["outputs"]
+    ]
+    assert outputs
+    for call, stored in outputs:
+        now = eval(call, {"Explorer": Explorer}).element("<svg/>")
+        assert stored.startswith(f"<script>\n{script()}</script>")
+        assert now[: now.index("<img")] in stored
