@@ -15,7 +15,7 @@ BAD_RATES = [0, -0.1, np.nan, np.inf, "0.1", None, True]
 
 
 def descend(**change):
-    arguments = dict(X=X, y=y, start=(1.0, 1.5), lr=0.2, epochs=2, batch_size=32)
+    arguments = {"X": X, "y": y, "start": (1.0, 1.5), "lr": 0.2, "epochs": 2, "batch_size": 32}
     arguments |= change
     return descent.minibatch_gradient_descent(arguments.pop("X"), arguments.pop("y"), **arguments)
 
