@@ -116,12 +116,17 @@ def test_every_record_was_compared_and_agreed(nbval):
         assert any(agree in text for text in texts), f"no notebook prints: {agree}"
 
 
-def test_the_files_that_the_notebooks_wrote_are_the_books(nbval):
-    for folder in (nbval[0] / "alone").iterdir():
-        for path in (folder / "utils").iterdir():
-            if path.is_file():
-                ours = (ROOT / "utils" / path.name).read_text(encoding="utf-8")
-                assert path.read_text(encoding="utf-8").rstrip("\n") == ours.rstrip("\n")
+def test_each_notebook_wrote_the_files_that_its_cells_show(nbval):
+    for path in (nbval[0] / "alone").glob("*/*.ipynb"):
+        shown = {}
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.source.startswith("%%book_file "):
+                magic, _, text = cell.source.split("\n", 2)
+                shown[magic.split()[1]] = text + "\n"
+        written = [p for p in path.parent.rglob("*.*") if p.suffix not in (".ipynb", ".pyc")]
+        assert {p.relative_to(path.parent).as_posix() for p in written} == set(shown)
+        for name, text in shown.items():
+            assert (path.parent / name).read_text(encoding="utf-8") == text, name
 
 
 def test_nothing_of_the_book_can_be_imported_there(nbval):
