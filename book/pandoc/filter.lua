@@ -297,7 +297,9 @@ local function shown(output, options)
     if #alt < 60 then refuse("a cell that draws needs the option 'fig-alt', 60 characters or more") end
     local caption = pandoc.utils.blocks_to_inlines({ pandoc.Plain(options["fig-cap"]) })
     if explorer and edition == "html" then
-      local opening = raw:gsub("<script.->.-</script>", ""):match("<gd%-explorer[^>]*>")
+      local element = raw:gsub("<script.->.-</script>", "")
+      -- The quoted configuration may hold a ">".
+      local opening = element:match("<gd%-explorer%s+[%w-]+='[^']*'[^>]*>") or element:match("<gd%-explorer[^>]*>")
       local mime, bytes = pandoc.mediabag.lookup(image and image.src or "")
       if mime ~= "image/svg+xml" then refuse("an explorer without its still figure (image/svg+xml)") end
       return { pandoc.Figure({ html(opening .. '<div class="drawing">' .. inline_svg(bytes, alt) .. "</div></gd-explorer>") },
