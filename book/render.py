@@ -364,8 +364,10 @@ def write_assets(project: Path, out: Path, site: str | None, pages: list[Page]) 
     shutil.copy(HERE / "vendor" / "minisearch.min.js", assets)
     shutil.copytree(HERE / "licences", assets / "licences")
     explorer = project / "utils" / "gd-explorer.js"
-    if explorer.is_file():
-        shutil.copy(explorer, assets)
+    if explorer.is_file():  # without comments and indentation, as utils.explorer.script() has it
+        lines = (line.strip() for line in explorer.read_text("utf-8").splitlines())
+        kept = "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+        (assets / explorer.name).write_text(kept, "utf-8")
     shutil.copy(HERE / "404.html", out / "404.html")
     if site:
         lines = "".join(
