@@ -756,7 +756,11 @@ FUNCTIONS = ("5.3", "5.4", "5.6", "5.7", "5.11")
 STUBS = (stub, stub_with_docstring, stub_with_pass, stub_with_return, stub_that_raises)
 
 
-@pytest.mark.parametrize("answer", [None, ..., [None, ...], *STUBS[:4]], ids=repr)
+@pytest.mark.parametrize(
+    "answer",
+    [None, ..., [None, ...], *STUBS[:4]],
+    ids=lambda answer: getattr(answer, "__name__", str(answer)),
+)
 @pytest.mark.parametrize("number", CHECKS)
 def test_an_unanswered_exercise_says_so(number, answer):
     verdict = CHECKS[number](answer)

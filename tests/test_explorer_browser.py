@@ -375,6 +375,7 @@ def test_controls_set_what_they_say(visit):
     assert page.locator("#preset").input_value() == ""
     assert page.locator("#epochs").get_attribute("max") == "10"
     assert page.locator(".limit").inner_text().strip() == ""  # Adam has no such limit
+    assert not page.locator(".limit span").is_visible()  # nor a mark without a limit
     page.locator("#order").select_option("shuffled")
     page.locator("#seed").select_option("2")
     settle(page)
@@ -530,8 +531,9 @@ def test_a_view_is_shared_by_its_address(visit):
     page.locator("#batch").fill("8")
     page.locator("#order").select_option("shuffled")
     page.locator("#lr").fill("500")
-    until(page, "location.hash.includes('lr=')")
+    settle(page)
     there = state(page)
+    until(page, f"location.hash.includes('lr={there['lr']}')")
     again = visit(path=page.evaluate("location.hash"))
     assert state(again) == there
     assert (

@@ -674,8 +674,10 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       put(c.lr, String(s.lr), "ariaValueText");
       put(c["lr-value"], String(s.lr));
       const field = c.lr.parentNode, mark = field.lastChild;
-      if (put(mark.firstChild, limit ? `${formula} = ${limit.toFixed(5)}` : "\u00a0"))
+      if (put(mark.firstChild, limit ? `${formula} = ${limit.toFixed(5)}` : "\u00a0")) {
         field.style.setProperty("--limit", limit ? this.toSlider(limit) : 2);
+        mark.firstChild.hidden = !limit;
+      }
       put(c.epochs, String(this.most(s)), "max");
       put(c.epochs, String(s.epochs), "value");
       put(field.nextElementSibling.firstChild, mini ? "Epochs" : "Steps");
