@@ -29,6 +29,7 @@ def execute(path: Path) -> None:
         notebook,
         timeout=600,
         kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=40"],  # no remark on its local TCP port
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
     )
