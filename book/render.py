@@ -27,7 +27,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from book import index
+from book import export, index
 
 HERE = Path(__file__).resolve().parent / "pandoc"
 WEB = ("book.css", "theme.js", "book.js", "search.js", "favicon.svg", "card.png")
@@ -286,7 +286,7 @@ def render_page(project: Path, config: dict, page: Page, pages: list[Page], edit
         metadata["source-url"] = f"{repository.rstrip('/')}/blob/HEAD/{page.source}"
     if page.is_notebook and has_exporter(project):
         metadata["notebook"] = f"{page.root}notebooks/{page.source.name}"
-        colab = colab_url(repository, page.source.name)
+        colab = export.colab_url(config, page.source.name)
         metadata |= {"colab": colab} if colab else {}
     text = read_page(
         project,
@@ -344,14 +344,6 @@ def finish(text: str, page: Page) -> str:
 
 def has_exporter(project: Path) -> bool:
     return (Path(__file__).resolve().parent / "export.py").is_file()
-
-
-def colab_url(repository: str | None, name: str) -> str | None:
-    """The publish workflow puts the exported notebooks on the branch gh-pages; Colab opens them there."""
-    match = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", repository or "")
-    if not match:
-        return None
-    return f"https://colab.research.google.com/github/{match[1]}/blob/gh-pages/notebooks/{name}"
 
 
 def write_assets(project: Path, out: Path, site: str | None, pages: list[Page]) -> None:
@@ -567,8 +559,6 @@ def _fill(
     else:
         render_html(project, built, config, pages, not html_only, say)
     if has_exporter(project):
-        from book import export
-
         try:
             notebooks = export.export_all(project, built)
         except ValueError as error:
