@@ -31,10 +31,10 @@ $(VENV)/all.stamp: requirements.txt $(VENV)/render.stamp
 	@touch $@
 
 book: $(VENV)/render.stamp ## render the book to _book/: HTML, PDF, EPUB (RENDERER=quarto|pandoc)
-	@$(python) -m book.render --renderer $(RENDERER)
+	@$(python) -m book.site.render --renderer $(RENDERER)
 
 html: $(VENV)/render.stamp ## render the HTML pages only
-	@$(python) -m book.render --renderer $(RENDERER) --html-only
+	@$(python) -m book.site.render --renderer $(RENDERER) --html-only
 
 serve: book ## preview on http://localhost:8000 (PORT=...)
 	@echo "http://localhost:$(PORT)/  (Ctrl-C stops)"
@@ -45,11 +45,11 @@ test: $(VENV)/all.stamp ## lint, re-execute every notebook (nbval, strict), run 
 	$(strict) $(pytest) --nbval --nbval-current-env chapters tests
 
 tolerant: $(VENV)/all.stamp ## re-execute every notebook and allow other last digits (ARM, AVX, GPU)
-	$(pytest) --nbval --nbval-current-env --nbval-sanitize-with tests/tolerant.cfg chapters
+	$(pytest) --nbval --nbval-current-env --nbval-sanitize-with tests/proof/tolerant.cfg chapters
 
 test-gpu: $(VENV)/all.stamp ## on a machine with CUDA: run the exported notebooks there, record distances and times
-	$(python) -m tests.measure_gpu --write chapters/recorded/gpu.json
-	$(pytest) tests/test_export_runs.py
+	$(python) -m book.proof.measure_gpu --write chapters/recorded/gpu.json
+	$(pytest) tests/book/test_export_runs.py
 
 lint: $(VENV)/all.stamp ## ruff on the code and the notebooks
 	$(bin)/ruff check . && $(bin)/ruff format --check .
@@ -61,22 +61,22 @@ figures: $(VENV)/all.stamp ## draw figures/ again from Section 5.1
 	$(python) -m book.figures
 
 bench: $(VENV)/all.stamp ## the loss surface against a double loop, side by side
-	$(python) -m book.bench_surface
+	$(python) -m book.proof.bench_surface
 
 stamp: $(VENV)/all.stamp ## record what the stored outputs were made on, for the ledger
-	$(python) -m book.stamp
+	$(python) -m book.proof.stamp
 
 matrix: $(VENV)/all.stamp ## the distances under other Pythons, NumPys and PyTorch kernels (minutes)
-	$(python) -m book.matrix
+	$(python) -m book.proof.matrix
 
 measure: $(VENV)/all.stamp ## the ratios quoted beyond the chapter, side by side (minutes; then: make notebooks)
-	$(python) -m book.measure
+	$(python) -m book.proof.measure
 
 prove: $(VENV)/all.stamp ## break the book on purpose; every fault must be caught (minutes)
-	$(python) -m book.prove
+	$(python) -m book.proof.prove
 
 bench-validate: $(VENV)/all.stamp ## strict validation against plain execution, side by side (minutes)
-	$(python) -m book.bench_validate
+	$(python) -m book.proof.bench_validate
 
 clean: ## remove what builds leave behind (the environment stays; rm -r .venv removes it)
 	rm -rf _book _book.tmp* .pytest_cache .ruff_cache .hypothesis .cache

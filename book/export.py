@@ -29,6 +29,9 @@ ROOT = Path(__file__).resolve().parent.parent
 #: The options of a code cell (``#| key: value``) that the book's notebook grammar knows.
 OPTIONS = ("echo", "code-fold", "code-summary", "fig-cap", "fig-alt", "classes")
 
+#: The packages whose modules travel; what a notebook does not use does not.
+PACKAGES = ("utils", "explorer", "exercises")
+
 METADATA = {
     "accelerator": "GPU",
     "colab": {
@@ -81,7 +84,7 @@ def book_file(name, text):
     _saved[name] = text
     # Python keeps what it has imported. Without this, another project's `utils`, or ours as it was
     # before a change, would be used again. (The Setup cell puts this folder first on the path.)
-    for module in [m for m in sys.modules if m == "utils" or m.startswith("utils.")]:
+    for module in [m for m in sys.modules if m.split(".")[0] in ("utils", "explorer", "exercises")]:
         del sys.modules[module]
 '''
 
@@ -483,13 +486,14 @@ def _needs(root: Path, tree: ast.AST) -> set[str]:
             modules = []
         for module in modules:
             package = module.partition(".")[0]
-            if package != "utils" and (root / package).is_dir():
+            if package not in PACKAGES and (root / package).is_dir():
                 raise lower.NotLowered(f"the import of {package!r}, which does not travel")
-            path = f"{module.replace('.', '/')}.py"
-            if package == "utils" and (root / path).is_file():
-                names.add(path)
+            folder = module.replace(".", "/")
+            for path in (f"{folder}.py", f"{folder}/__init__.py"):
+                if package in PACKAGES and (root / path).is_file():
+                    names |= {path, f"{package}/__init__.py"}
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            for folder in ("utils", "chapters/recorded"):
+            for folder in (*PACKAGES, "chapters/recorded"):
                 name = f"{folder}/{PurePosixPath(node.value).name}" if node.value else folder
                 if not name.endswith(".py") and _is_plain(node.value) and (root / name).is_file():
                     names.add(name)

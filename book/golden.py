@@ -8,9 +8,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from book import render
+from book.site import render
 
-GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
+GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "site" / "golden"
 EDITIONS = {"html": "html5", "typst": "typst", "epub": "html5"}
 
 

@@ -1,0 +1,94 @@
+"""What the tests of the book share: the book, built once for all workers, and a Chromium."""
+
+import fcntl
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from small_book import markdown
+
+from book.site import render
+
+try:
+    from playwright.sync_api import Error, sync_playwright
+except ImportError:
+    sync_playwright = None
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Built:
+    """The built book: its folder and its pages in order."""
+
+    folder: Path
+    pages: tuple
+
+    @cached_property
+    def html(self):
+        return {
+            str(page.target): (self.folder / page.target).read_text("utf-8") for page in self.pages
+        }
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory):
+    """The whole book by Pandoc, HTML, PDF and EPUB; one worker builds it and the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    out = base / "built-book"
+    with (base / "built-book.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not out.exists():
+            render.build(ROOT, out, renderer="pandoc", say=lambda line: None)
+    pages = render.read_pages(ROOT, render.read_config(ROOT))
+    return Built(out, tuple(pages))
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium: CHROMIUM, one on the path, or playwright's own.  CI must have one."""
+    missing = "no Chromium: set CHROMIUM, or run `playwright install chromium`"
+    if sync_playwright is None:
+        found, missing = None, "playwright is not installed"
+    else:
+        path = (
+            os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+        )
+        with sync_playwright() as playwright:
+            try:
+                found = playwright.chromium.launch(
+                    executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
+                )
+            except Error as error:
+                found, missing = None, f"{missing} ({str(error).splitlines()[0]})"
+            if found:
+                yield found
+                found.close()
+                return
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Make a small book: ``project(cell, ...)``; ``config`` is added to its ``_quarto.yml``."""
+
+    def make(*cells, pages=(), **config):
+        folder = tmp_path / "project"
+        folder.mkdir(exist_ok=True)
+        cells = [markdown("# 5.1 A page\n"), *cells]
+        (folder / "page.ipynb").write_text(
+            json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}),
+            "utf-8",
+        )
+        book = {"title": "A book", "chapters": ["page.ipynb", *pages]} | config.pop("book", {})
+        (folder / "_quarto.yml").write_text(
+            json.dumps({"project": {"type": "book"}, "book": book} | config), "utf-8"
+        )
+        return folder
+
+    return make

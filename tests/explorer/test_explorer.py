@@ -1,0 +1,170 @@
+"""The explorer from Python: what it refuses, what it carries, and what stands where no script runs."""
+
+import base64
+import gzip
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from explorer import ALL_POINTS, PRESETS, RESHUFFLED, SCRIPT, SEEDS, Explorer, script
+from utils import data, descent, gradients, optimizers, published
+
+
+@pytest.mark.parametrize(
+    "argument, value",
+    [
+        ("preset", "5.9/none"), ("preset", None), ("show", "everything"), ("start", (1.0,)),
+        ("start", (1.0, 3.5)), ("start", (float("nan"), 1.0)), ("lr", 0.0), ("lr", 9.0), ("lr", "fast"),
+        ("lr", float("nan")), ("epochs", 0), ("epochs", 401), ("epochs", 2.5), ("batch_size", 0),
+        ("batch_size", 86), ("batch_size", True), ("order", "random"), ("seed", 7), ("seed", True),
+        ("seed", "42"), ("optimizer", "lbfgs"), ("name", "two words"), ("name", ""), ("name", 5),
+    ],
+)  # fmt: skip
+def test_a_bad_argument_is_refused_by_name(argument, value):
+    with pytest.raises(ValueError, match=f"^{argument} "):
+        Explorer(**{argument: value})
+
+
+def test_a_mini_batch_run_is_as_long_as_its_orders_reach():
+    with pytest.raises(ValueError, match="^epochs "):
+        Explorer(batch_size=32, epochs=51)
+    with pytest.raises(ValueError, match="^epochs "):
+        Explorer(batch_size=32, order="reshuffled", epochs=RESHUFFLED[SEEDS[0]] + 1)
+    with pytest.raises(ValueError, match="^seed "):
+        Explorer(batch_size=32, order="reshuffled", seed=SEEDS[1])
+    # The preset's 200 steps are cut to the epochs that there are.
+    assert Explorer("5.1.3/gd", batch_size=32).settings["epochs"] == 50
+
+
+def test_a_section_stands_for_its_first_preset():
+    assert Explorer("5.3.4").preset == "5.3.4/sgd"
+    assert Explorer("5.1.3").preset == "5.1.3/gd"
+
+
+def test_overrides_change_the_settings():
+    explorer = Explorer(
+        "5.2.4/ordered", start=(0, 3), lr=0.5, epochs=7, batch_size=8, order="shuffled", seed=2,
+        optimizer="adam", name="mine",
+    )  # fmt: skip
+    assert explorer.settings == {
+        "b": 0.0, "w": 3.0, "lr": 0.5, "epochs": 7, "batch": 8, "order": "shuffled", "seed": 2,
+        "optimizer": "adam",
+    }  # fmt: skip
+    assert explorer.config()["name"] == explorer.name == "mine"
+
+
+@pytest.mark.parametrize("preset", [key for key, value in PRESETS.items() if value["published"]])
+def test_presets_are_the_published_runs(preset):
+    """In Python; tests/explorer/test_explorer_browser.py asks the same of the browser."""
+    rows = np.array(PRESETS[preset]["published"], dtype=float)
+    run = Explorer(preset).run()
+    every = (len(run.path) - 1) // len(rows)
+    np.testing.assert_allclose(run.path[every::every], rows, rtol=4e-16)
+
+
+class _Element(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.attributes = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.attributes[tag] = dict(attributes)
+
+
+def test_the_element_carries_the_data_to_the_last_bit():
+    found = _Element(Explorer("5.2.4/shuffled").element("<svg/>")).attributes
+    config = json.loads(found["gd-explorer"]["data-config"])
+    X, _, y, _ = data.load_chapter_data()
+    assert np.frombuffer(base64.b64decode(config["x"])).tolist() == X.tolist()
+    assert np.frombuffer(base64.b64decode(config["y"])).tolist() == y.tolist()
+    assert config["limits"]["gd"][0] == gradients.learning_rate_limit(X)
+    assert config["optimizers"]["adam"] == {"betas": [0.9, 0.999], "eps": 1e-8}
+    assert config["minimum"] == gradients.mse(gradients.least_squares(X, y), X, y)
+    for seed, text in config["orders"].items():
+        epochs = len(text) // ALL_POINTS
+        batches = descent._batches(ALL_POINTS, epochs, ALL_POINTS, "reshuffled", int(seed))
+        assert [ord(c) - 40 for c in text] == [index for batch in batches for index in batch]
+    assert set(config["optimizers"]) == set(optimizers.OPTIMIZERS)
+
+
+def test_the_element_survives_a_filter_of_tags():
+    """No angle bracket inside the start tag: book/pandoc/filter.lua finds its end by the first ``>``."""
+    element = Explorer("5.2.4/shuffled").element("<svg/>")
+    start = re.match(r"<gd-explorer data-config='([^'<>]*)'><img ", element)
+    assert start and "style=" not in element
+    assert script().count("<gd-explorer") == 0
+
+
+def test_the_limit_of_momentum_is_where_it_starts_to_diverge():
+    X, _, y, _ = data.load_chapter_data()
+    limit, _ = Explorer().config()["limits"]["momentum"]
+    below, above = (
+        descent.gradient_descent(X, y, lr=factor * limit, steps=3000, optimizer="momentum").losses
+        for factor in (0.999, 1.001)
+    )
+    assert below[-1] < below[0] < above[-1]
+
+
+def test_the_mime_bundle_has_a_live_a_still_and_a_plain_form():
+    bundle = Explorer("5.1.3/gd")._repr_mimebundle_()
+    assert list(bundle) == ["text/html", "image/svg+xml", "text/plain"]
+    found = _Element(bundle["text/html"]).attributes
+    still = base64.b64decode(
+        found["img"]["src"].removeprefix("data:image/svg+xml;base64,")
+    ).decode()
+    assert still == bundle["image/svg+xml"]
+    assert len(found["img"]["alt"]) > 60 and "0.1" in found["img"]["alt"]
+    assert "5.1.3/gd" in bundle["text/plain"] and "0x" not in bundle["text/plain"]
+
+
+def test_the_output_depends_on_the_settings_alone():
+    first, second = (Explorer("5.2.4/shuffled")._repr_mimebundle_() for _ in range(2))
+    assert first == second
+
+
+def test_the_still_of_a_run_that_leaves_the_finite_numbers_is_drawn_as_far_as_it_goes():
+    explorer = Explorer("5.1.3/gd", lr=3.0, epochs=400)
+    assert "without bound" in explorer.alt()
+    assert explorer.still().count("<path") > 50
+
+
+def test_the_script_holds_no_number_of_the_chapter():
+    text = SCRIPT.read_text(encoding="utf-8")
+    X, _, y, _ = data.load_chapter_data()
+    numbers = [repr(value) for value in (*X.tolist(), *y.tolist())]
+    numbers += [
+        v
+        for id in published.ids()
+        for v in re.findall(r"\d\.\d{5,}", str(published.record(id)["values"]))
+    ]
+    assert not [number for number in numbers if number[:8] in text]
+    assert not re.search(r"\b0\.9\b|\b0\.99|1e-8|0\.81|https?://(?!www\.w3\.org/2000/svg)", text)
+
+
+def test_script_and_data_weigh_at_most_15_kilobytes():
+    config = json.dumps(
+        Explorer("5.2.4/shuffled").config(), separators=(",", ":"), ensure_ascii=False
+    )
+    assert sum(len(gzip.compress(text.encode(), 9)) for text in (script(), config)) <= 15_000
+
+
+@pytest.mark.parametrize("name", ["5-1-math", "5-2-numpy", "5-3-pytorch"])
+def test_the_notebook_carries_this_explorer(name):
+    """Its stored output is what the cell gives now, or the page's script would read another form."""
+    root = SCRIPT.parents[1]
+    notebook = json.loads((root / "chapters" / f"{name}.ipynb").read_text(encoding="utf-8"))
+    outputs = [
+        ("".join(cell["source"]).rstrip().splitlines()[-1], "".join(output["data"]["text/html"]))
+        for cell in notebook["cells"]
+        if "Explorer(" in "".join(cell["source"])
+        for output in cell["outputs"]
+    ]
+    assert outputs
+    for call, stored in outputs:
+        now = eval(call, {"Explorer": Explorer}).element("<svg/>")
+        assert stored.startswith(f"<script>\n{script()}</script>")
+        assert now[: now.index("<img")] in stored

@@ -1,0 +1,247 @@
+"""The pages in a real Chromium: accessible, narrow, searchable, quiet, readable without script."""
+
+import gzip
+import mimetypes
+from pathlib import Path
+
+import pytest
+
+HOST = "http://book.test/"
+AXE = (Path(__file__).with_name("vendor") / "axe.min.js").read_text("utf-8")
+ADDRESSES = [
+    "index",
+    *(f"chapters/5-{name}" for name in ("1-math", "2-numpy", "3-pytorch", "4-dataloader")),
+    "chapters/5-5-exercises",
+    *(f"chapters/beyond-{n}" for n in ("learning-rate", "optimizers", "minibatches", "loading")),
+    *(f"chapters/{name}" for name in ("running", "ledger", "notes", "different")),
+    *(f"chapters/{name}" for name in ("glossary", "names", "references")),
+]
+
+
+@pytest.fixture
+def visit(chromium, book):
+    """Open a page of the book over HTTP, or as a file; foreign requests and errors fail the test."""
+    contexts, wrong = [], []
+
+    def answer(route):
+        url = route.request.url
+        path = book.folder / url.removeprefix(HOST).partition("?")[0].partition("#")[0]
+        if not url.startswith(HOST):
+            wrong.append(f"foreign request: {url}")
+            route.abort()
+        elif not path.is_file():
+            wrong.append(f"not found: {url}")
+            route.fulfill(status=404, body="")
+        else:
+            kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+            route.fulfill(status=200, body=path.read_bytes(), content_type=kind)
+
+    def open_page(address, *, file=False, **options):
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+        contexts.append(context)
+        if not file:
+            context.route("**/*", answer)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda m: m.type in ("error", "warning") and wrong.append(m.text))
+        page.on("requestfailed", lambda r: wrong.append(f"failed: {r.url}"))
+        base = book.folder.as_uri() + "/" if file else HOST
+        page.goto(f"{base}{address}.html")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def axe(page):
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations'], preload: false})")
+    return [
+        f"{one['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+def test_the_list_of_pages_is_the_book(book):
+    assert [str(page.target) for page in book.pages] == [f"{address}.html" for address in ADDRESSES]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(visit, address):
+    page = visit(address)
+    page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+    assert axe(page) == [], "light"
+    page.emulate_media(color_scheme="dark")
+    assert axe(page) == [], "dark"
+    page.set_viewport_size({"width": 375, "height": 800})
+    page.wait_for_timeout(50)
+    assert axe(page) == [], "375 px"
+    page.set_viewport_size({"width": 320, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_first_visit_is_light(visit, book, address):
+    weights = {}
+    page = visit("404")  # an empty cache, and nothing asked for yet
+    page.on("request", lambda request: weights.update({request.url: 0}))
+    page.goto(f"{HOST}{address}.html", wait_until="networkidle")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_timeout(100)
+    for url in weights:
+        content = (book.folder / url.removeprefix(HOST)).read_bytes()
+        weights[url] = (
+            len(content) if url.endswith((".woff2", ".png")) else len(gzip.compress(content))
+        )
+    assert len(weights) <= 12, sorted(weights)
+    assert sum(weights.values()) <= 150_000, weights
+
+
+def test_axe_can_find_something(visit):
+    page = visit("index")
+    page.evaluate("document.querySelector('main svg[role=img]').removeAttribute('aria-label')")
+    assert any("svg-img-alt" in one for one in axe(page))
+
+
+@pytest.mark.parametrize("file", [False, True], ids=["http", "file"])
+@pytest.mark.parametrize("start", ["index", "chapters/glossary"])
+def test_search_finds_a_word_and_goes_there(visit, file, start):
+    page = visit(start, file=file)
+    page.keyboard.press("/")
+    field = page.get_by_role("combobox")
+    field.wait_for()
+    field.fill("random_split")
+    first = page.get_by_role("option").first
+    first.wait_for()
+    assert "random_split" in first.inner_text()
+    assert first.get_attribute("aria-selected") == "true"
+    assert axe(page) == []
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/5-4-dataloader.html#random_split")
+    assert page.locator("h1").inner_text().startswith("5.4")
+
+
+def test_search_that_finds_nothing_says_so_and_escape_closes_it(visit):
+    page = visit("index")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("combobox").fill("xylophone quartz")
+    assert "Nothing found" in page.get_by_role("status").inner_text()
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog").is_visible()
+    page.keyboard.press("Control+k")
+    assert page.locator("dialog").is_visible()
+
+
+def ground(page):
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+@pytest.mark.parametrize("file", [False, True], ids=["http", "file"])
+def test_the_choice_of_theme_survives_a_reload(visit, file):
+    page = visit("index", file=file, color_scheme="light")
+    light = ground(page)
+    page.get_by_role("button", name="Dark theme").click()
+    dark = ground(page)
+    assert dark != light
+    page.reload()
+    assert ground(page) == dark
+    page.get_by_role("link", name="5.2 Linear regression (NumPy)").first.click()
+    page.wait_for_url("**/5-2-numpy.html")
+    assert ground(page) == dark
+    page.get_by_role("button", name="Light theme").click()
+    page.reload()
+    assert ground(page) == light
+
+
+def test_the_theme_follows_the_system_and_the_drawings_follow_the_theme(visit):
+    page = visit("chapters/5-1-math", color_scheme="light")
+    ink = "getComputedStyle(document.querySelector('.drawing [fill=\"#1f2430\"]')).fill"
+    light, dark_ink = ground(page), page.evaluate(ink)
+    page.emulate_media(color_scheme="dark")
+    assert ground(page) != light
+    assert page.evaluate(ink) != dark_ink
+
+
+def test_pages_read_without_script(visit):
+    page = visit("chapters/5-1-math", java_script_enabled=False)
+    assert page.locator("h1").inner_text().endswith("Linear regression (math)")
+    assert page.locator("#equation-5-1 math").is_visible()
+    assert page.locator("figure svg").count() >= 6
+    still = page.locator("gd-explorer svg").first
+    still.scroll_into_view_if_needed()
+    assert still.is_visible()
+    assert not page.locator("#search-button").is_visible()
+    fold = page.locator("details").first
+    assert not fold.locator("pre").is_visible()
+    fold.locator("summary").click()
+    assert fold.locator("pre").is_visible()
+    page.set_viewport_size({"width": 375, "height": 700})
+    page.locator(".menu-button").click()
+    assert page.locator("nav.book a[aria-current]").is_visible()
+
+
+def test_the_keyboard_reaches_the_text_first_and_sees_where_it_is(visit):
+    page = visit("chapters/5-1-math")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.locator(".skip").bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+
+
+def test_code_is_copied_as_it_stands(visit):
+    page = visit("chapters/5-1-math", permissions=["clipboard-read", "clipboard-write"])
+    box = page.locator(".cell > .code-box").first
+    box.hover()
+    box.get_by_role("button").click()
+    assert box.get_by_role("button").inner_text() == "Copied"
+
+
+def test_the_contents_follow_the_reader(visit):
+    page = visit("chapters/5-1-math")
+    page.evaluate("document.getElementById('loss-function').scrollIntoView({behavior: 'instant'})")
+    current = page.locator("nav.contents a[aria-current]")
+    current.wait_for()
+    assert current.inner_text() == "5.1.2 Loss function"
+
+
+def test_what_is_linked_to_inside_a_fold_is_unfolded(visit, book):
+    page = visit("chapters/5-1-math")
+    page.evaluate("document.querySelector('details.callout .callout-body').id = 'inside'")
+    page.evaluate("location.hash = 'inside'")
+    page.wait_for_function("document.getElementById('inside').closest('details').open")
+
+
+def test_wide_boxes_are_reached_by_the_keyboard_and_others_are_not(visit):
+    page = visit("chapters/5-1-math", viewport={"width": 375, "height": 800})
+    page.wait_for_function("document.querySelector('pre.code[tabindex]')")
+    for box in page.locator("[role=group][aria-label]").all():
+        wide, reached = box.evaluate(
+            "b => [b.scrollWidth > b.clientWidth && b.clientWidth > 0, b.tabIndex === 0]"
+        )
+        if wide:
+            assert reached
+
+
+def test_explorers_run_under_the_pages_policy(visit):
+    page = visit("chapters/5-1-math")
+    page.locator("gd-explorer").first.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "document.querySelector('gd-explorer').shadowRoot?.adoptedStyleSheets.length"
+    )
+
+
+def test_printing_opens_the_folds(visit):
+    page = visit("chapters/5-1-math")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.querySelectorAll('details:not([open])').length") == 0
+    page.emulate_media(media="print")
+    assert not page.locator("nav.book").is_visible()
+    assert not page.locator("header.bar").is_visible()

@@ -1,0 +1,268 @@
+"""A build says what it cannot do, by file and cell, and leaves the last book as it was."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_book import code, markdown
+
+from book.site import render
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SVG = {
+    "output_type": "display_data",
+    "metadata": {},
+    "data": {"image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"></svg>'},
+}
+STDERR = {"output_type": "stream", "name": "stderr", "text": "Warning: careful\n"}
+ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": ["no"]}
+PNG = {"output_type": "display_data", "metadata": {}, "data": {"image/png": "iVBORw0KGgo="}}
+SCRIPT = {
+    "output_type": "display_data",
+    "metadata": {},
+    "data": {"text/html": "<p>hi</p><script>alert(1)</script>"},
+}
+DRAWN = '#| fig-cap: "A cap."\n#| fig-alt: "An alternative text that says in some detail what one could see in this drawing."\n'
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """Build a small project; the exporter, which wants whole chapters, stays at home."""
+    monkeypatch.setattr(render, "has_exporter", lambda project: False)
+
+    def run(project):
+        out = tmp_path / "_book"
+        render.build(project, out, renderer="pandoc", html_only=True, say=lambda line: None)
+        return out
+
+    return run
+
+
+def test_a_small_book_is_built(project, build):
+    out = build(project(markdown("Hello *there*.")))
+    assert "Hello <em>there</em>." in (out / "page.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (code("#| lable: x\n1"), "page.ipynb, cell 2 (code): unknown cell option 'lable'"),
+        (code("#| echo: maybe\n1"), "cell 2 (code): cell option 'echo' wants true or false"),
+        (code("#| classes: shiny\n1"), "cell 2 (code): unknown class 'shiny'"),
+        (code("#| fig-cap: [\n1"), "cell 2 (code): the cell options are not YAML"),
+        (code("1", run=None), "cell 2 (code): a code cell that was never run"),
+        (code("1", ERROR), "cell 2 (code): a stored error in the output"),
+        (code("1", STDERR), "cell 2 (code): a stored warning"),
+        (code("1", SCRIPT), "cell 2 (code): an output with a script"),
+        (code("draw()", SVG), "cell 2 (code): a cell that draws needs the option 'fig-cap'"),
+        (
+            code('#| fig-cap: "C"\ndraw()', SVG),
+            "cell 2 (code): a cell that draws needs the option 'fig-alt'",
+        ),
+        (
+            code('#| fig-cap: "C"\n#| fig-alt: ""\ndraw()', SVG),
+            "(code): a cell that draws needs the option 'fig-alt'",
+        ),
+        (
+            code('#| fig-cap: "C"\n#| fig-alt: "A plot."\ndraw()', SVG),
+            "'fig-alt', 60 characters or more",
+        ),
+        (code(DRAWN + "draw()", PNG), "cell 2 (code): a figure of the type image/png"),
+        (code(DRAWN + "1"), "cell 2 (code): 'fig-cap' and 'fig-alt' belong to a cell that draws"),
+        (
+            markdown('::: {.callout-hint title="T"}\nx\n:::'),
+            "cell 2 (words): unknown callout type 'callout-hint'",
+        ),
+        (markdown("::: {.callout-note}\nx\n:::"), "cell 2 (words): a callout without a title"),
+        (
+            markdown('::: {.callout-note title="T" icon="false"}\nx\n:::'),
+            "unknown callout attribute 'icon'",
+        ),
+        (
+            markdown("::: {.panel-tabset}\nx\n:::"),
+            "cell 2 (words): unknown block '::: { panel-tabset}'",
+        ),
+        (markdown("{{< video x >}}"), "cell 2 (words): a Quarto shortcode"),
+        (markdown("<div>x</div>"), "cell 2 (words): raw html"),
+        (markdown("$$ a \\tag{5.1} $$"), "a numbered equation outside a block {#equation-N}"),
+        (
+            markdown("::: {#equation-5-1}\n$$ a \\tag{5.2} $$\n:::"),
+            "the equation #equation-5-1 has the number 5.2",
+        ),
+        (markdown("::: {#equation-5-1}\n$$ a $$\n:::"), "the equation #equation-5-1 has no \\tag"),
+        (markdown("[x](other.ipynb)"), "cell 2 (words): a link to 'other.ipynb', which is no page"),
+        (markdown("[x](page.ipynb#nowhere)"), "page.html: a link to 'page.html#nowhere'"),
+        (markdown("[x](#nowhere)"), "page.html: a link to '#nowhere'"),
+        (markdown("# Another"), "page.ipynb: a second heading of level 1: Another"),
+        (
+            markdown("## One {#one}\n\n## Two {#one}"),
+            "page.ipynb: two headings with the anchor #one",
+        ),
+        (markdown("![" + "What it shows. " * 6 + "](missing.svg)"), "missing.svg needs fig-alt"),
+        (
+            {"cell_type": "raw", "id": "r", "metadata": {}, "source": "x"},
+            "page.ipynb, cell 2 (r): a raw cell",
+        ),
+    ],
+)
+def test_what_is_not_in_the_grammar_is_refused_by_name(project, build, cell, message):
+    with pytest.raises(render.BookError) as refusal:
+        build(project(cell))
+    assert message in str(refusal.value)
+
+
+def test_a_missing_drawing_is_named(project, build):
+    alt = "A text that says in some detail what one could see in the drawing, were it there."
+    with pytest.raises(render.BookError, match=r"page\.ipynb, cell 2 .*missing file.*lost\.svg"):
+        build(project(markdown(f'![A cap](lost.svg){{fig-alt="{alt}"}}')))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"website": {}}, "_quarto.yml: unknown key 'website'"),
+        ({"format": {"html": {"colour": "red"}}}, "_quarto.yml: unknown key 'format.html.colour'"),
+        ({"format": "html"}, "_quarto.yml: 'format' wants keys below it, not 'html'"),
+        ({"book": {"titel": "x"}}, "_quarto.yml: unknown key 'book.titel'"),
+        (
+            {"book": {"chapters": ["gone.ipynb"]}},
+            "gone.ipynb: listed in _quarto.yml, but there is no such file",
+        ),
+        ({"book": {"chapters": ["page.md"]}}, "page.md: a page is a notebook"),
+        ({"book": {"chapters": [{"part": "P"}]}}, "_quarto.yml: a chapter is a file or a part"),
+        ({"bibliography": "gone.bib"}, "gone.bib: named in _quarto.yml"),
+    ],
+)
+def test_what_quarto_yml_may_not_say(project, build, config, message):
+    with pytest.raises(render.BookError) as refusal:
+        build(project(**config))
+    assert message in str(refusal.value)
+
+
+def test_a_broken_notebook_is_named(project, build):
+    folder = project()
+    (folder / "page.ipynb").write_text("{ not json", "utf-8")
+    with pytest.raises(render.BookError, match=r"page\.ipynb: not a notebook"):
+        build(folder)
+
+
+def test_a_source_that_nobody_wrote_is_named(project, build, tmp_path):
+    folder = project(markdown("As one has said [@nobody1900]."), bibliography="works.bib")
+    (folder / "works.bib").write_text(
+        "@book{one2020, title={T}, author={One, A}, year={2020}}", "utf-8"
+    )
+    with pytest.raises(render.BookError, match=r"page\.ipynb.*nobody1900"):
+        build(folder)
+
+
+def beside(out):
+    return sorted(path.name for path in out.parent.iterdir() if path.name.startswith(out.name))
+
+
+def test_a_failed_build_leaves_the_last_book(project, build, tmp_path):
+    out = build(project(markdown("The first.")))
+    before = (out / "page.html").read_bytes()
+    with pytest.raises(render.BookError):
+        build(project(markdown("{{< oops >}}")))
+    assert (out / "page.html").read_bytes() == before
+    assert beside(out) == ["_book"]
+
+
+@pytest.mark.parametrize("moment", ["render_page", "write_assets", "swap"])
+def test_an_interrupted_build_leaves_the_last_book(project, build, monkeypatch, moment):
+    out = build(project(markdown("The first.")))
+    before = (out / "page.html").read_bytes()
+
+    def interrupt(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(render, moment, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        build(project(markdown("The second.")))
+    assert (out / "page.html").read_bytes() == before
+    assert beside(out) == ["_book"]
+
+
+def test_a_swap_that_fails_half_way_puts_the_last_book_back(tmp_path, monkeypatch):
+    out, built = tmp_path / "_book", tmp_path / "_book.tmp-1"
+    out.mkdir()
+    (out / "old").touch()
+    with pytest.raises(FileNotFoundError):
+        render.swap(built, out)  # there is nothing to put there
+    assert (out / "old").exists()
+
+
+def test_a_build_that_is_ended_from_outside_leaves_the_last_book(project, tmp_path):
+    names = [f"more-{i}.qmd" for i in range(24)]
+    folder = project(pages=names)
+    for name in names:
+        (folder / name).write_text(f"# {name}\n\nText.\n", "utf-8")
+    out = tmp_path / "_book"
+    out.mkdir()
+    (out / "index.html").write_text("the last", "utf-8")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "book.site.render", "--project", folder, "--output", out]
+        + ["--renderer", "pandoc", "--html-only"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert "Rendering 25 pages" in run.stdout.readline()
+    time.sleep(0.1)
+    run.send_signal(signal.SIGTERM)
+    _, message = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "the last book is as it was" in message
+    assert (out / "index.html").read_text("utf-8") == "the last"
+    assert beside(out) == ["_book"]
+
+
+def test_the_command_says_what_failed(project, tmp_path):
+    folder = project(code("#| lable: x\n1"))
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "book.site.render",
+            "--project",
+            folder,
+            "--output",
+            tmp_path / "_book",
+        ]
+        + ["--renderer", "pandoc", "--html-only"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "page.ipynb, cell 2 (code): unknown cell option 'lable'" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "_book").exists()
+
+
+def test_the_sitemap_and_the_links_to_colab_need_an_address(project, build, monkeypatch):
+    monkeypatch.setattr(render, "has_exporter", lambda project: True)
+    page = render.read_pages(folder := project(), render.read_config(folder))
+    with_home = {
+        "book": {
+            "title": "T",
+            "repo-url": "https://github.com/a/b",
+            "site-url": "https://a.test/b/",
+        }
+    }
+    with render.scratch_folder(folder):
+        text = render.render_page(folder, with_home, page[0], page, True)
+        plain = render.render_page(folder, {"book": {"title": "T"}}, page[0], page, True)
+    assert "https://colab.research.google.com/github/a/b/blob/gh-pages/notebooks/page.ipynb" in text
+    assert 'rel="canonical" href="https://a.test/b/page.html"' in text
+    assert "colab" not in plain
+    assert "canonical" not in plain
+    assert 'href="notebooks/page.ipynb"' in plain
