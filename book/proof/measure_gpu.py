@@ -35,7 +35,7 @@ def run_notebooks(folder: Path, only: list[str] | None, *, cpu: bool) -> tuple[d
         alone = folder / path.stem
         alone.mkdir()
         report = alone / "report.json"
-        command = [sys.executable, str(ROOT / "tests" / "run_exported.py"), str(path)]
+        command = [sys.executable, str(ROOT / "book" / "proof" / "run_exported.py"), str(path)]
         done = subprocess.run(
             [*command, "--report", str(report)],
             cwd=alone,

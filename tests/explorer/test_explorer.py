@@ -92,7 +92,7 @@ def test_the_element_carries_the_data_to_the_last_bit():
 
 
 def test_the_element_survives_a_filter_of_tags():
-    """No angle bracket inside the start tag: book/pandoc/filter.lua finds its end by the first ``>``."""
+    """No angle bracket inside the start tag: book/filter.lua finds its end by the first ``>``."""
     element = Explorer("5.2.4/shuffled").element("<svg/>")
     start = re.match(r"<gd-explorer data-config='([^'<>]*)'><img ", element)
     assert start and "style=" not in element

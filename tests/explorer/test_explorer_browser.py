@@ -15,7 +15,7 @@ from explorer import ALL_POINTS, PRESETS, RESHUFFLED, SCRIPT, SEEDS, Explorer, s
 from utils import data, descent, gradients, published
 
 HOST = "http://book.test/"
-AXE = Path(__file__).with_name("vendor") / "axe.min.js"
+AXE = Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js"
 CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:"
 CSS = """html { color: #1f2430; background: #fff; font: 17px/1.5 sans-serif }
 html[data-theme=dark] { color: #dfe3ea; background: #15181e }

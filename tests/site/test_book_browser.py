@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 HOST = "http://book.test/"
-AXE = (Path(__file__).with_name("vendor") / "axe.min.js").read_text("utf-8")
+AXE = (Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js").read_text("utf-8")
 ADDRESSES = [
     "index",
     *(f"chapters/5-{name}" for name in ("1-math", "2-numpy", "3-pytorch", "4-dataloader")),
