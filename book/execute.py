@@ -12,6 +12,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from book import BookError, notebooks
+
 ROOT = Path(__file__).resolve().parent.parent
 
 #: What a kernel of the book runs under: PyTorch's plain kernels, which are the same on every
@@ -24,7 +26,7 @@ def execute(path: Path) -> None:
 
     The file changes only if every cell ran.  Raises CellExecutionError otherwise.
     """
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.from_dict(notebooks.load(path))  # nbclient wants nbformat's own class
     client = NotebookClient(
         notebook,
         timeout=600,
@@ -35,9 +37,7 @@ def execute(path: Path) -> None:
     )
     client.execute()
     _normalise(notebook)
-    temporary = path.with_suffix(".ipynb.tmp")
-    nbformat.write(notebook, temporary)
-    temporary.replace(path)
+    notebooks.save(notebook, path)
 
 
 def _normalise(notebook) -> None:
@@ -76,10 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         start = time.perf_counter()
         try:
             execute(path.resolve())
-        except FileNotFoundError:
-            print("is not there", file=sys.stderr)
-            return 1
-        except CellExecutionError as error:
+        except (BookError, CellExecutionError) as error:
             print(f"failed; the file is as it was\n{error}", file=sys.stderr)
             return 1
         print(f"{time.perf_counter() - start:.1f} s", flush=True)

@@ -15,9 +15,9 @@ from io import StringIO
 from pathlib import Path
 
 import matplotlib
-import nbformat
-import yaml
 from matplotlib.figure import Figure
+
+from book import notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = {
@@ -45,12 +45,6 @@ class Drawn:
         return int(match[1]) if match else None
 
 
-def options(source: str) -> dict:
-    """The ``#| key: value`` options of a code cell."""
-    lines = [line[2:] for line in source.splitlines() if line.startswith("#|")]
-    return yaml.safe_load("\n".join(lines)) or {}
-
-
 def run(notebook: Path) -> tuple[list[Drawn], dict]:
     """Run the notebook's code in this process; return what it drew, and its variables.
 
@@ -64,9 +58,7 @@ def run(notebook: Path) -> tuple[list[Drawn], dict]:
     path = sys.path.copy()
     try:
         plt.close("all")
-        for number, cell in enumerate(nbformat.read(notebook, as_version=4).cells):
-            if cell.cell_type != "code":
-                continue
+        for number, cell in notebooks.code_cells(notebooks.load(notebook)):
             try:
                 with warnings.catch_warnings(), redirect_stdout(StringIO()):
                     # plt.show() says under Agg that it shows nothing; that is what we want
@@ -76,10 +68,8 @@ def run(notebook: Path) -> tuple[list[Drawn], dict]:
                 error.add_note(f"in {notebook}, cell {number}")
                 raise
             for figure in map(plt.figure, plt.get_fignums()):
-                cell_options = options(cell.source)
-                drawn.append(
-                    Drawn(cell_options.get("fig-cap", ""), cell_options.get("fig-alt", ""), figure)
-                )
+                options, _ = notebooks.options(cell.source)
+                drawn.append(Drawn(options.get("fig-cap", ""), options.get("fig-alt", ""), figure))
             plt.close("all")
     finally:
         os.chdir(here)

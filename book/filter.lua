@@ -1,10 +1,10 @@
 --[[ The few constructs of the book that Pandoc does not know by itself; the grammar is in CONTRIBUTING.md.
 
-In come a page as Pandoc reads it (a notebook, or Markdown) and the metadata that book/render.py sets:
+In come a page as Pandoc reads it (a notebook, or Markdown) and the metadata that book/pandoc.py sets:
   edition   html, or one of the one-document editions typst and epub
   page      the source, relative to the project: chapters/5-1-math.ipynb
   project   where the project lies
-  anchors   for each page of the book, its file name and the identifier of its first heading
+  pages     for each page of the book, as JSON, its source and the identifier of its first heading
   media     for typst and epub, the folder that drawings are written to
 Whatever is not in the grammar is refused by name, with file and cell.
 ]]
@@ -492,7 +492,7 @@ function target(link)
     if edition == "html" then
       return (path:gsub("%.%w+$", ".html")) .. (fragment ~= "" and "#" .. fragment or "")
     end
-    return "#" .. pandoc.path.filename(full):gsub("%.%w+$", "") .. "--" .. (fragment ~= "" and fragment or stringify(anchor))
+    return "#" .. pandoc.path.filename(full):gsub("%.%w+$", "") .. "--" .. (fragment ~= "" and fragment or anchor)
   end
   return link
 end
@@ -585,7 +585,7 @@ end
 function Pandoc(document)
   local meta = document.meta
   edition, page, project = stringify(meta.edition), stringify(meta.page), stringify(meta.project)
-  anchors, media = meta.anchors or {}, meta.media and stringify(meta.media)
+  anchors, media = pandoc.json.decode(stringify(meta.pages), false), meta.media and stringify(meta.media)
   local blocks = document.blocks:walk(handlers)
   cell_number = 0
 

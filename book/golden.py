@@ -8,7 +8,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from book.site import render
+from book import pandoc
+from book.config import Book
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "site" / "golden"
 EDITIONS = {"html": "html5", "typst": "typst", "epub": "html5"}
@@ -24,15 +25,12 @@ def expected(source: Path, edition: str) -> Path:
 
 def filtered(source: Path, edition: str) -> str:
     """What the filter makes of a source, written in the edition's format.  Raises: BookError."""
-    pages = [
-        render.Page(PurePosixPath(path.name), None, path.stem, path.stem) for path in sources()
-    ]
-    page = next(page for page in pages if page.source.name == source.name)
-    config = {"bibliography": "works.bib"}
-    with tempfile.TemporaryDirectory() as scratch, render.scratch_folder(Path(scratch)):
-        return render.read_page(
-            GOLDEN, config, page, pages, edition, f"--to={EDITIONS[edition]}", media=scratch
-        ).decode("utf-8")
+    to = f"--to={EDITIONS[edition]}"
+    with tempfile.TemporaryDirectory() as media:
+        made = pandoc.read_page(
+            Book.read(GOLDEN), PurePosixPath(source.name), edition, to, media=media
+        )
+    return made.decode("utf-8")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from small_book import markdown
 
+from book.config import Book
 from book.site import render
 
 try:
@@ -45,8 +46,7 @@ def book(tmp_path_factory):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not out.exists():
             render.build(ROOT, out, renderer="pandoc", say=lambda line: None)
-    pages = render.read_pages(ROOT, render.read_config(ROOT))
-    return Built(out, tuple(pages))
+    return Built(out, Book.read(ROOT).pages)
 
 
 @pytest.fixture(scope="module")

@@ -20,288 +20,60 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-import yaml
-
-from book import export
+from book import BookError, export, pandoc
+from book.config import Book, Page
 from book.site import search_index as index
 
 HERE = Path(__file__).resolve().parent
 WEB = ("book.css", "theme.js", "book.js", "search.js", "favicon.svg", "card.png")
 FILE = "linear-regression"  # .pdf and .epub
 
-#: What the Pandoc edition understands in ``_quarto.yml``; None is a value, a dict is a level below.
-KEYS = {
-    "project": {"type": None, "output-dir": None},
-    "lang": None,
-    "book": {
-        **dict.fromkeys(
-            ["title", "subtitle", "author", "description", "favicon", "cover-image", "open-graph"]
-        ),
-        **dict.fromkeys(["search", "page-navigation", "site-url", "repo-url", "repo-actions"]),
-        "sidebar": {"style": None},
-        "chapters": None,
-    },
-    "bibliography": None,
-    "link-citations": None,
-    "execute": {"enabled": None},
-    "filters": None,
-    "format": {
-        "html": {
-            "theme": None,
-            **dict.fromkeys(["css", "number-sections", "toc", "toc-depth", "code-copy"]),
-            **dict.fromkeys(["code-overflow", "anchor-sections"]),
-        }
-    },
-}
-
-# Pandoc's own Markdown, for the cells of a notebook too.
-MARKDOWN = (
-    "-gfm_auto_identifiers+auto_identifiers+fenced_divs+bracketed_spans+link_attributes+citations"
-    "+footnotes+inline_notes+header_attributes+definition_lists+implicit_figures+raw_attribute"
-    "+fenced_code_attributes+fancy_lists+startnum+superscript+subscript+escaped_line_breaks"
-    "+table_captions+simple_tables+multiline_tables+grid_tables+blank_before_header"
-    "+blank_before_blockquote+implicit_header_references+inline_code_attributes"
-    "-lists_without_preceding_blankline+smart-autolink_bare_uris"
-)
-
-
-class BookError(Exception):
-    """The book cannot be built: the message says which file, which cell and why."""
-
-
-@dataclass(frozen=True)
-class Page:
-    source: PurePosixPath  # chapters/5-1-math.ipynb
-    part: str | None
-    title: str  # as HTML
-    anchor: str  # the identifier of the first heading
-
-    @property
-    def target(self) -> PurePosixPath:
-        return self.source.with_suffix(".html")
-
-    @property
-    def root(self) -> str:
-        return "../" * (len(self.source.parts) - 1)
-
-    @property
-    def is_notebook(self) -> bool:
-        return self.source.suffix == ".ipynb"
-
-
-# ---- What the book is ---------------------------------------------------------------------------
-
-
-def read_config(project: Path) -> dict:
-    """The contents of ``_quarto.yml``.  Raises: BookError naming what is unknown or missing."""
-    path = project / "_quarto.yml"
-    try:
-        config = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise BookError(
-            f"{path.name}: there is no such file in {project.name or project}"
-        ) from None
-    except yaml.YAMLError as error:
-        raise BookError(f"_quarto.yml: not YAML: {' '.join(str(error).split())}") from None
-
-    def check(value, known, name):
-        if known is None:
-            return
-        if not isinstance(value, dict):
-            raise BookError(f"_quarto.yml: '{name}' wants keys below it, not {value!r}")
-        for key, below in value.items():
-            full = f"{name}.{key}".lstrip(".")
-            if key not in known:
-                raise BookError(f"_quarto.yml: unknown key '{full}'")
-            check(below, known[key], full)
-
-    check(config, KEYS, "")
-    for name in ("title", "chapters"):
-        if name not in config.get("book", {}):
-            raise BookError(f"_quarto.yml: 'book.{name}' is missing")
-    return config
-
-
-def read_pages(project: Path, config: dict) -> list[Page]:
-    """The pages in the book's order, their titles read from their first headings."""
-    listed: list[tuple[str, str | None]] = []
-    for entry in config["book"]["chapters"]:
-        if isinstance(entry, str):
-            listed.append((entry, None))
-        elif isinstance(entry, dict) and set(entry) == {"part", "chapters"}:
-            listed += [(chapter, entry["part"]) for chapter in entry["chapters"]]
-        else:
-            raise BookError(
-                f"_quarto.yml: a chapter is a file or a part with chapters, not {entry!r}"
-            )
-    headings = []
-    for name, _ in listed:
-        path = project / name
-        if path.suffix not in (".ipynb", ".qmd"):
-            raise BookError(f"{name}: a page is a notebook (.ipynb) or Markdown (.qmd)")
-        if not path.is_file():
-            raise BookError(f"{name}: listed in _quarto.yml, but there is no such file")
-        headings.append(f"# {_first_heading(path, name)}")
-    # One call tells what Pandoc makes of all titles: their text and their identifiers.
-    document = json.loads(
-        pandoc("-f", "markdown", "-t", "json", stdin="\n\n".join(headings).encode("utf-8"))
-    )
-    titles = json.loads(json.dumps(document))
-    titles["blocks"] = [{"t": "Plain", "c": block["c"][2]} for block in document["blocks"]]
-    lines = pandoc("-f", "json", "-t", "html", "--wrap=none", stdin=json.dumps(titles).encode())
-    texts = [line for line in lines.decode("utf-8").splitlines() if line]
-    return [
-        Page(PurePosixPath(name), part, text, re.sub(r"-\d+$", "", block["c"][1][0]))
-        for (name, part), text, block in zip(listed, texts, document["blocks"], strict=True)
-    ]
-
-
-def _first_heading(path: Path, name: str) -> str:
-    text = path.read_text("utf-8")
-    if path.suffix == ".ipynb":
-        try:
-            cells = json.loads(text)["cells"]
-            text = "".join(cells[0]["source"]) if cells else ""
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise BookError(f"{name}: not a notebook ({type(error).__name__}: {error})") from None
-    match = re.search(r"^# +(.+?)(?: +\{[^}]*\})?$", text, re.MULTILINE)
-    if not match:
-        where = f"{name}, cell 1" if path.suffix == ".ipynb" else name
-        raise BookError(f"{where}: no heading of level 1 ('# ...')")
-    return match[1]
-
-
-def bibliography_of(project: Path, config: dict) -> str:
-    bibliography = config.get("bibliography")
-    if bibliography and not (project / bibliography).is_file():
-        raise BookError(f"{bibliography}: named in _quarto.yml, but there is no such file")
-    return bibliography
-
-
-# ---- Pandoc -------------------------------------------------------------------------------------
-
-
-@cache
-def pandoc_path() -> str:
-    import pypandoc
-
-    return pypandoc.get_pandoc_path()
-
-
-def pandoc(*arguments: str, stdin: bytes | None = None, page: str = "") -> bytes:
-    """Run Pandoc.  Raises: BookError with the filter's message, or Pandoc's own with the page."""
-    run = subprocess.run(
-        [pandoc_path(), *map(str, arguments)], input=stdin, capture_output=True, check=False
-    )
-    message = run.stderr.decode("utf-8", "replace").strip()
-    if run.returncode or message:
-        ours = re.search(r"^BOOK (.*)$", message, re.MULTILINE)
-        raise BookError(ours[1] if ours else f"{page}: {message}".lstrip(": "))
-    return run.stdout
-
-
-def read_page(
-    project: Path, config: dict, page: Page, pages: list[Page], edition: str, *more: str, **metadata
-):
-    """One page through the filter; ``more`` says what to write."""
-    metadata |= {
-        "edition": edition,
-        "page": str(page.source),
-        "project": str(project),
-        "lang": config.get("lang", "en"),
-        "anchors": {str(other.source): other.anchor for other in pages},
-        "link-citations": True,
-    }
-    bibliography = bibliography_of(project, config)
-    reader = "ipynb" if page.is_notebook else "markdown"
-    return pandoc(
-        f"--from={reader}{MARKDOWN}",
-        "--ipynb-output=all",
-        "--wrap=none",
-        *(["--citeproc", f"--bibliography={project / bibliography}"] if bibliography else []),
-        f"--lua-filter={HERE.parent / 'filter.lua'}",
-        f"--metadata-file={_metadata_file(metadata)}",
-        *more,
-        str(project / page.source),
-        page=str(page.source),
-    )
-
-
-_scratch: list[Path] = []  # where the files that Pandoc reads beside a page are written
-
-
-@contextmanager
-def scratch_folder(path: Path):
-    """Pandoc's metadata files go to ``path`` for the time being."""
-    _scratch.append(path)
-    try:
-        yield
-    finally:
-        _scratch.pop()
-
-
-def _metadata_file(metadata: dict) -> Path:
-    name = metadata["page"].replace("/", "--") + f".{metadata['edition']}.json"
-    path = _scratch[-1] / name
-    path.write_text(json.dumps(metadata), "utf-8")
-    return path
-
-
 # ---- The web edition ----------------------------------------------------------------------------
 
 
-def render_page(project: Path, config: dict, page: Page, pages: list[Page], editions: bool) -> str:
+def render_page(book: Book, page: Page, editions: bool) -> str:
     """The HTML of one page."""
-    book, place = config["book"], pages.index(page)
-    site, repository = book.get("site-url"), book.get("repo-url")
-    before = pages[place - 1] if place else None
-    after = pages[place + 1] if place + 1 < len(pages) else None
+    place = book.pages.index(page)
+    neighbours = {"previous": book.pages[:place][-1:], "next": book.pages[place + 1 :][:1]}
 
     def link(other: Page) -> dict:
         return {"title": other.title, "href": page.root + str(other.target)}
 
     parts: list[dict] = []
-    for other in pages:
+    for other in book.pages:
         if not parts or parts[-1].get("name") != other.part:
             parts.append({"name": other.part, "pages": []} if other.part else {"pages": []})
         entry = link(other) | ({"current": True} if other == page else {})
         parts[-1]["pages"].append(entry)
-    metadata = {
-        "book": {key: book[key] for key in ("title", "subtitle", "description") if key in book},
+    texts = {"title": book.title, "subtitle": book.subtitle, "description": book.description}
+    variables = {
+        "book": {key: html.escape(value) for key, value in texts.items() if value},
         "root": page.root,
-        "start": page.root + str(pages[0].target),
+        "start": page.root + str(book.pages[0].target),
         "home": page.source.name == "index.qmd",
         "parts": parts,
-        **({"previous": link(before)} if before else {}),
-        **({"next": link(after)} if after else {}),
+        **{name: link(other) for name, found in neighbours.items() for other in found},
         **({"editions": FILE} if editions else {}),
+        **({"site": book.site, "address": f"{book.site}/{page.target}"} if book.site else {}),
     }
-    if site:
-        metadata |= {"site": site.rstrip("/"), "address": f"{site.rstrip('/')}/{page.target}"}
-    if repository:
-        metadata["source-url"] = f"{repository.rstrip('/')}/blob/HEAD/{page.source}"
-    if page.is_notebook and has_exporter(project):
-        metadata["notebook"] = f"{page.root}notebooks/{page.source.name}"
-        colab = export.colab_url(config, page.source.name)
-        metadata |= {"colab": colab} if colab else {}
-    text = read_page(
-        project,
-        config,
+    if book.repository:
+        variables["source-url"] = book.source_url(page.source)
+    if page.is_notebook:
+        variables["notebook"] = f"{page.root}notebooks/{page.source.name}"
+        colab = book.colab_url(page.source.name)
+        variables |= {"colab": colab} if colab else {}
+    return finish(
+        pandoc.read_page(
+            book,
+            page.source,
+            "html",
+            f"--defaults={HERE / 'html.yaml'}",
+            *(f"--variable-json={name}:{json.dumps(value)}" for name, value in variables.items()),
+        ).decode("utf-8"),
         page,
-        pages,
-        "html",
-        "--to=html5",
-        "--mathml",
-        "--section-divs",
-        f"--template={HERE / 'page.html'}",
-        **metadata,
-    ).decode("utf-8")
-    return finish(text, page)
+    )
 
 
 def finish(text: str, page: Page) -> str:
@@ -343,11 +115,7 @@ def finish(text: str, page: Page) -> str:
     return text
 
 
-def has_exporter(project: Path) -> bool:
-    return (HERE.parent / "export.py").is_file()
-
-
-def write_assets(project: Path, out: Path, site: str | None, pages: list[Page]) -> None:
+def write_assets(book: Book, out: Path) -> None:
     assets = out / "assets"
     (assets / "fonts").mkdir(parents=True)
     for name in WEB:
@@ -356,16 +124,16 @@ def write_assets(project: Path, out: Path, site: str | None, pages: list[Page]) 
         shutil.copy(font, assets / "fonts")
     shutil.copy(HERE / "vendor" / "minisearch.min.js", assets)
     shutil.copytree(HERE / "licences", assets / "licences")
-    explorer = project / "explorer" / "gd-explorer.js"
+    explorer = book.root / "explorer" / "gd-explorer.js"
     if explorer.is_file():  # without comments and indentation, as explorer.script() has it
         lines = (line.strip() for line in explorer.read_text("utf-8").splitlines())
         kept = "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
         (assets / explorer.name).write_text(kept, "utf-8")
     shutil.copy(HERE / "404.html", out / "404.html")
-    if site:
+    if book.site:
         lines = "".join(
-            f"  <url><loc>{html.escape(site.rstrip('/'))}/{page.target}</loc></url>\n"
-            for page in pages
+            f"  <url><loc>{html.escape(book.site)}/{page.target}</loc></url>\n"
+            for page in book.pages
         )
         (out / "sitemap.xml").write_text(
             '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -374,23 +142,21 @@ def write_assets(project: Path, out: Path, site: str | None, pages: list[Page]) 
         )
 
 
-def render_html(
-    project: Path, out: Path, config: dict, pages: list[Page], editions: bool, say
-) -> None:
+def render_html(book: Book, out: Path, editions: bool, say) -> None:
     """All pages, their assets and the search index into ``out``."""
-    write_assets(project, out, config["book"].get("site-url"), pages)
+    write_assets(book, out)
     sections, texts = [], {}
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-        done = [pool.submit(render_page, project, config, page, pages, editions) for page in pages]
+        done = [pool.submit(render_page, book, page, editions) for page in book.pages]
         try:
-            for number, (page, future) in enumerate(zip(pages, done, strict=True), 1):
+            for number, (page, future) in enumerate(zip(book.pages, done, strict=True), 1):
                 text = future.result()
                 path = out / page.target
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, "utf-8")
                 texts[str(page.target)] = text
                 sections += index.sections(text, str(page.target))
-                say(f"  [{number:2d}/{len(pages)}] {page.target}")
+                say(f"  [{number:2d}/{len(done)}] {page.target}")
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -432,42 +198,36 @@ def dead_links(texts: dict[str, str]) -> list[str]:
 # ---- PDF and EPUB -------------------------------------------------------------------------------
 
 
-def one_document(
-    project: Path, config: dict, pages: list[Page], edition: str, scratch: Path
-) -> dict:
+def one_document(book: Book, edition: str, scratch: Path) -> dict:
     """All pages as one Pandoc document, their drawings as files in ``scratch/media``."""
     (scratch / "media").mkdir(exist_ok=True)
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
         documents = pool.map(
             lambda page: json.loads(
-                read_page(
-                    project, config, page, pages, edition, "--to=json", media=str(scratch / "media")
-                )
+                pandoc.read_page(book, page.source, edition, "--to=json", media=scratch / "media")
             ),
-            pages,
+            book.pages,
         )
         document, blocks, part = None, [], None
-        for page, one in zip(pages, documents, strict=True):
+        for page, one in zip(book.pages, documents, strict=True):
             document = document or one
             if page.part != part and edition == "typst":
                 blocks.append({"t": "RawBlock", "c": ["typst", f"#part[{page.part}]"]})
             part = page.part
             blocks += one["blocks"]
     text = lambda value: {"t": "MetaString", "c": value}  # noqa: E731
-    names = {"title": "title", "subtitle": "subtitle", "description": "description"}
-    meta = {
-        key: text(config["book"][name]) for key, name in names.items() if name in config["book"]
-    }
-    return {**document, "meta": meta | {"lang": text(config.get("lang", "en"))}, "blocks": blocks}
+    names = ("title", "subtitle", "description", "lang")
+    meta = {name: text(getattr(book, name)) for name in names if getattr(book, name)}
+    return {**document, "meta": meta, "blocks": blocks}
 
 
-def render_pdf(project: Path, out: Path, config: dict, pages: list[Page], scratch: Path) -> Path:
+def render_pdf(book: Book, out: Path, scratch: Path) -> Path:
     import typst
 
-    document = one_document(project, config, pages, "typst", scratch)
+    document = one_document(book, "typst", scratch)
     source = scratch / "book.typ"
     source.write_bytes(
-        pandoc(
+        pandoc.run(
             "--from=json",
             "--to=typst",
             "--wrap=none",
@@ -486,10 +246,10 @@ def render_pdf(project: Path, out: Path, config: dict, pages: list[Page], scratc
     return path
 
 
-def render_epub(project: Path, out: Path, config: dict, pages: list[Page], scratch: Path) -> Path:
-    document = one_document(project, config, pages, "epub", scratch)
+def render_epub(book: Book, out: Path, scratch: Path) -> Path:
+    document = one_document(book, "epub", scratch)
     path = out / f"{FILE}.epub"
-    pandoc(
+    pandoc.run(
         "--from=json",
         "--to=epub3",
         "--mathml",
@@ -550,24 +310,21 @@ def swap(built: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _fill(
-    project: Path, built: Path, config: dict, pages: list[Page], renderer: str, html_only: bool, say
-) -> None:
+def _fill(book: Book, built: Path, scratch: Path, renderer: str, html_only: bool, say) -> None:
     """Everything that the book consists of, into the folder ``built``."""
-    say(f"Rendering {len(pages)} pages with {renderer.capitalize()}")
+    say(f"Rendering {len(book.pages)} pages with {renderer.capitalize()}")
     if renderer == "quarto":
-        render_with_quarto(project, built)
+        render_with_quarto(book.root, built)
     else:
-        render_html(project, built, config, pages, not html_only, say)
-    if has_exporter(project):
-        try:
-            notebooks = export.export_all(project, built)
-        except ValueError as error:
-            raise BookError(str(error)) from None
-        say(f"  {len(notebooks)} notebooks to download")
+        render_html(book, built, not html_only, say)
+    try:
+        notebooks = export.export_all(book.root, built)
+    except ValueError as error:
+        raise BookError(str(error)) from None
+    say(f"  {len(notebooks)} notebooks to download")
     if not html_only:
         for name, make in (("PDF", render_pdf), ("EPUB", render_epub)):
-            path = make(project, built, config, pages, _scratch[-1])
+            path = make(book, built, scratch)
             say(f"  {name}: {path.name}, {path.stat().st_size / 1000:.0f} kB")
 
 
@@ -580,8 +337,7 @@ def build(
         renderer = "quarto" if shutil.which("quarto") else "pandoc"
     if renderer == "quarto" and not shutil.which("quarto"):
         raise BookError("there is no 'quarto' on PATH; use --renderer pandoc")
-    config = read_config(project)
-    pages = read_pages(project, config)
+    book = Book.read(project)
     out.parent.mkdir(parents=True, exist_ok=True)
     _clear_stale(out)
     built = out.with_name(f"{out.name}.tmp-{os.getpid()}")
@@ -590,18 +346,17 @@ def build(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
     try:
-        with scratch_folder(scratch):
-            _fill(project, built, config, pages, renderer, html_only, say)
+        _fill(book, built, scratch, renderer, html_only, say)
         swap(built, out)
     finally:
         shutil.rmtree(built, ignore_errors=True)
         shutil.rmtree(scratch, ignore_errors=True)
     seconds = time.perf_counter() - begin
-    weights = [len(gzip.compress((out / page.target).read_bytes())) for page in pages]
-    summary = {"pages": len(pages), "seconds": seconds, "largest": max(weights)}
+    weights = [len(gzip.compress((out / page.target).read_bytes())) for page in book.pages]
+    summary = {"pages": len(book.pages), "seconds": seconds, "largest": max(weights)}
     editions = "" if html_only else ", PDF, EPUB"
     say(
-        f"{len(pages)} pages (the largest {max(weights) / 1000:.0f} kB gzipped){editions}"
+        f"{len(book.pages)} pages (the largest {max(weights) / 1000:.0f} kB gzipped){editions}"
         f" in {seconds:.1f} s. Open {out / 'index.html'}"
     )
     return summary
@@ -623,9 +378,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     project = options.project.resolve()
     try:
-        out = options.output or project / read_config(project).get("project", {}).get(
-            "output-dir", "_book"
-        )
+        out = options.output or Book.read(project).output
         build(project, out.resolve(), renderer=options.renderer, html_only=options.html_only)
     except BookError as error:
         print(f"The book was not built, and the last one is as it was.\n{error}", file=sys.stderr)

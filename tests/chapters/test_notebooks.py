@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from book import figures
+from book import notebooks
 from utils import published
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,7 +102,7 @@ def test_outputs_hold_nothing_of_one_machine_or_moment(path):
 def test_every_figure_has_a_caption_and_a_text_for_those_who_cannot_see_it(path):
     for number, cell in cells(path, "code"):
         if any("image/svg+xml" in output.get("data", {}) for output in cell.outputs):
-            options = figures.options(cell.source)
+            options, _ = notebooks.options(cell.source)
             assert len(options.get("fig-cap", "")) >= 30, f"cell {number}: no fig-cap"
             assert len(options.get("fig-alt", "")) >= 60, f"cell {number}: no fig-alt of substance"
             assert options["fig-alt"] != options["fig-cap"]
@@ -117,7 +117,7 @@ def test_every_published_value_stands_in_the_outputs_of_its_section(id):
     candidates = [
         texts(output)
         for _, cell in cells(path, "code")
-        if figures.options(cell.source).get("classes") == "as-published"
+        if notebooks.options(cell.source)[0].get("classes") == "as-published"
         for output in cell.outputs
     ]
     if id == "5.3.1/constructors":  # two cells: the types, then the values

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from small_book import code, markdown
 
+from book.config import Book
 from book.site import render
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ DRAWN = '#| fig-cap: "A cap."\n#| fig-alt: "An alternative text that says in som
 @pytest.fixture
 def build(tmp_path, monkeypatch):
     """Build a small project; the exporter, which wants whole chapters, stays at home."""
-    monkeypatch.setattr(render, "has_exporter", lambda project: False)
+    monkeypatch.setattr(render.export, "export_all", lambda project, out: [])
 
     def run(project):
         out = tmp_path / "_book"
@@ -248,20 +249,14 @@ def test_the_command_says_what_failed(project, tmp_path):
     assert not (tmp_path / "_book").exists()
 
 
-def test_the_sitemap_and_the_links_to_colab_need_an_address(project, build, monkeypatch):
-    monkeypatch.setattr(render, "has_exporter", lambda project: True)
-    page = render.read_pages(folder := project(), render.read_config(folder))
-    with_home = {
-        "book": {
-            "title": "T",
-            "repo-url": "https://github.com/a/b",
-            "site-url": "https://a.test/b/",
-        }
-    }
-    with render.scratch_folder(folder):
-        text = render.render_page(folder, with_home, page[0], page, True)
-        plain = render.render_page(folder, {"book": {"title": "T"}}, page[0], page, True)
+def test_the_sitemap_and_the_links_to_colab_need_an_address(project):
+    home = {"repo-url": "https://github.com/a/b", "site-url": "https://a.test/b/"}
+    text, plain = (
+        render.render_page(book, book.pages[0], True)
+        for book in (Book.read(project(book=home)), Book.read(project()))
+    )
     assert "https://colab.research.google.com/github/a/b/blob/gh-pages/notebooks/page.ipynb" in text
+    assert "https://github.com/a/b/blob/HEAD/page.ipynb" in text
     assert 'rel="canonical" href="https://a.test/b/page.html"' in text
     assert "colab" not in plain
     assert "canonical" not in plain

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from book.config import Book
 from book.site import render
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,11 +48,8 @@ def links(text):
 
 
 def test_every_page_of_quarto_yml_is_there(book):
-    config = render.read_config(ROOT)
-    listed = json.dumps(config["book"]["chapters"])
-    names = re.findall(r'"([\w/-]+)\.(?:ipynb|qmd)"', listed)
-    assert [str(page.target) for page in book.pages] == [f"{name}.html" for name in names]
-    assert len(names) >= 17
+    assert [page.source for page in book.pages] == [source for source, _ in Book.read(ROOT).listed]
+    assert len(book.html) >= 17
 
 
 def test_every_link_and_anchor_inside_the_book_resolves(book):
