@@ -5,21 +5,16 @@ In come a page as Pandoc reads it (a notebook, or Markdown) and the metadata tha
   page      the source, relative to the project: chapters/5-1-math.ipynb
   project   where the project lies
   pages     for each page of the book, as JSON, its source and the identifier of its first heading
-  media     for typst and epub, the folder that drawings are written to
-Whatever is not in the grammar is refused by name, with file and cell.
+A code cell brings its options as attributes and one form of each output; a drawing is an image here, whose source
+book/site/outputs.py knows. Whatever is not in the grammar is refused by name, with file and cell.
 ]]
 
-local edition, page, project, anchors, media
+local edition, page, project, anchors
 local target, handlers
 local cell_number, cell_id = 0, nil
-local figures, regions = 0, 0
 local stringify = pandoc.utils.stringify
 
 local CALLOUTS = { note = "Note", tip = "Tip", warning = "Warning", important = "Important", caution = "Caution" }
-local OPTIONS = {
-  echo = "boolean", ["code-fold"] = "boolean", ["code-summary"] = "text", ["fig-cap"] = "text",
-  ["fig-alt"] = "text", classes = "text",
-}
 
 local function refuse(message)
   local where = page
@@ -37,7 +32,6 @@ end
 
 -- What may be wider than the page scrolls in its own box, which the keyboard can reach.
 local function scrolling(label)
-  regions = regions + 1
   return { { "tabindex", "0" }, { "role", "group" }, { "aria-label", label } }
 end
 local function attributes_text(pairs_)
@@ -46,227 +40,24 @@ local function attributes_text(pairs_)
   return table.concat(out)
 end
 
--- ---- Figures ------------------------------------------------------------------------------------
+local function inlines_of(markdown) return pandoc.utils.blocks_to_inlines(pandoc.read(markdown, "markdown").blocks) end
 
--- A long polyline without the points that lie within 0.03 of the line through their neighbours (Douglas and
--- Peucker): a contour keeps its shape to a twentieth of a pixel and loses most of its weight.
-local function simplified(path)
-  local body, ending = path:match("^%s*M%s*([%d%s.L-]*)(z?)%s*$")
-  if not body then return path end
-  local x, y = {}, {}
-  for a, b in body:gmatch("(%-?[%d.]+)%s+(%-?[%d.]+)") do x[#x + 1], y[#y + 1] = tonumber(a), tonumber(b) end
-  if #x < 20 then return path end
-  local keep, stack = { [1] = true, [#x] = true }, { { 1, #x } }
-  while #stack > 0 do
-    local first, last = table.unpack(table.remove(stack))
-    local dx, dy = x[last] - x[first], y[last] - y[first]
-    local length, farthest, at = math.sqrt(dx * dx + dy * dy), 0.03, nil
-    for i = first + 1, last - 1 do
-      local ex, ey = x[i] - x[first], y[i] - y[first]
-      local along = length > 0 and (ex * dx + ey * dy) / length or -1
-      local distance = math.abs(ex * dy - ey * dx) / (length > 0 and length or 1)
-      if along < 0 or along > length then distance = math.sqrt(ex * ex + ey * ey) end
-      if distance > farthest then farthest, at = distance, i end
-    end
-    if at then
-      keep[at] = true
-      stack[#stack + 1], stack[#stack + 2] = { first, at }, { at, last }
-    end
-  end
-  local out = {}
-  for i = 1, #x do
-    if keep[i] then out[#out + 1] = x[i] .. " " .. y[i] end
-  end
-  return "M" .. table.concat(out, "L") .. ending
+-- ---- Code cells and figures -----------------------------------------------------------------------
+
+local function figure(source, alt, caption)
+  if #(alt or "") < 60 then refuse("the figure " .. source .. " needs fig-alt, 60 characters or more") end
+  caption = pandoc.Inlines(caption):walk({ Link = handlers.Link })
+  local image = pandoc.Plain({ pandoc.Image({}, source, "", { alt = alt }) })
+  return pandoc.Figure({ image }, { pandoc.Plain(caption) }, pandoc.Attr("", { source:match("^explorer") }))
 end
 
--- A path in relative steps, rounded to 1 / scale: the same line in fewer bytes. Drawings hold M, L, Q, C, H, V and z.
-local POINTS = { M = 1, L = 1, Q = 2, C = 3 }
-local function relative(path, scale)
-  local out, x, y, start_x, start_y, last = {}, 0, 0, 0, 0, nil
-  local function round(number) return math.floor(number * scale + 0.5) / scale end
-  local function write(number)
-    return (string.format("%.2f", number):gsub("%.?0+$", ""):gsub("^(%-?)0%.", "%1."):gsub("^%-?$", "0"):gsub("^%-0$", "0"))
-  end
-  for command, arguments in path:gmatch("([%a])([^%a]*)") do
-    local numbers = {}
-    for number in arguments:gmatch("%-?[%d.]+") do numbers[#numbers + 1] = tonumber(number) end
-    if command == "z" or command == "Z" then
-      out[#out + 1], last, x, y = "z", "z", start_x, start_y
-    else
-      local count = POINTS[command]
-      if not count or #numbers % (2 * count) ~= 0 then return nil end -- not as matplotlib writes it
-      for first = 1, #numbers, 2 * count do
-        local steps, to_x, to_y = {}, x, y
-        for i = first, first + 2 * count - 1, 2 do
-          to_x, to_y = round(numbers[i]), round(numbers[i + 1])
-          steps[#steps + 1], steps[#steps + 2] = write(to_x - x), write(to_y - y)
-        end
-        local text = table.concat(steps, " "):gsub(" %-", "-")
-        local letter = command:lower()
-        -- A letter that repeats is left out; after "m", pairs are lines.
-        if letter == last or (last == "m" and letter == "l") then
-          out[#out + 1] = (text:sub(1, 1) == "-" and "" or " ") .. text
-        else
-          out[#out + 1] = letter .. text
-        end
-        last, x, y = letter, to_x, to_y
-        if letter == "m" then start_x, start_y = x, y end
-      end
-    end
-  end
-  return table.concat(out)
-end
-
-local shared, drawings = {}, 0 -- glyphs and markers that an earlier figure of the page has defined
-
--- An SVG drawing made fit to stand inside a page: no styles (the pages' policy forbids them), two
--- decimals, identifiers that are used and unique, a name for those who do not see it.
-local function inline_svg(svg, alt)
-  figures = figures + 1
-  svg = svg:gsub("^.-(<svg[%s>])", "%1"):gsub("<!%-%-.-%-%->", ""):gsub("<metadata>.-</metadata>", "")
-    :gsub("<style.->.-</style>", ""):gsub("xlink:href", "href")
-    :gsub('%sxmlns:xlink="[^"]*"', ""):gsub('%sxmlns="[^"]*"', ""):gsub('%sversion="[^"]*"', "")
-  svg = svg:gsub('%sstyle="([^"]*)"', function(style)
-    local out = ""
-    for key, value in style:gmatch("([%w-]+)%s*:%s*([^;]+)") do
-      out = out .. " " .. key .. '="' .. value:gsub("%s+$", "") .. '"'
-    end
-    return out
-  end)
-  local function rounded(text)
-    return (text:gsub("%-?%d+%.%d%d%d+", function(number)
-      return (string.format("%.2f", tonumber(number)):gsub("%.?0+$", ""):gsub("^%-0$", "0"))
-    end))
-  end
-  -- Glyphs and markers, which are scaled, keep two decimals; what stands in place has one, a fifteenth of a pixel.
-  svg = svg:gsub("<defs>.-</defs>", function(definitions)
-    return (definitions:gsub('%sd="([^"]*)"', function(value) return ' D="' .. (relative(value, 100) or rounded(value)) .. '"' end))
-  end)
-  svg = svg:gsub('%sd="([^"]*)"', function(value) return ' d="' .. (relative(simplified(value), 10) or rounded(value)) .. '"' end)
-    :gsub('%sD="', ' d="')
-  for _, key in ipairs({ "x", "y", "cx", "cy", "r", "points", "width", "height" }) do
-    svg = svg:gsub("(%s" .. key .. ')="([%d%.%s,%-]*)"', function(name, value) return name .. '="' .. rounded(value) .. '"' end)
-  end
-  svg = svg:gsub("translate%(([^)]*)%)", function(value) return "translate(" .. rounded(value) .. ")" end)
-  svg = svg:gsub(">%s+<", "><"):gsub("%s+/>", "/>"):gsub("%s+>", ">"):gsub('fill="none"%s+', 'fill="none" ')
-
-  -- What is drawn by reference is defined once a page; the other identifiers that are used get short, unique names.
-  local used = {}
-  local function name(id)
-    drawings = drawings + 1
-    used[id] = "d" .. drawings
-    return used[id]
-  end
-  svg = svg:gsub("<defs>.-</defs>", function(definitions)
-    return (definitions:gsub('<path id="([^"]*)"([^>]-)/>', function(id, rest)
-      local key = id .. rest
-      if shared[key] then
-        used[id] = shared[key]
-        return ""
-      end
-      shared[key] = name(id)
-      return '<path id="' .. id .. '"' .. rest .. "/>"
-    end))
-  end)
-  svg = svg:gsub('href="#([^"]*)"', function(id) return 'href="#' .. (used[id] or name(id)) .. '"' end)
-    :gsub("url%(#([^)]*)%)", function(id) return "url(#" .. (used[id] or name(id)) .. ")" end)
-  svg = svg:gsub('%sid="([^"]*)"', function(id) return used[id] and ' id="' .. used[id] .. '"' or "" end)
-    :gsub("<defs></defs>", ""):gsub("<defs/>", "")
-  local count
-  repeat svg, count = svg:gsub("<g>(<use [^>]*/>)</g>", "%1") until count == 0
-  svg = svg:gsub("<g></g>", "")
-
-  local opening, rest = svg:match("^<svg([^>]*)>(.*)$")
-  if not opening then refuse("a figure is not an SVG drawing") end
-  local _, _, width, height = (opening:match('viewBox="([^"]*)"') or ""):match("^(%S+)%s+(%S+)%s+(%S+)%s+(%S+)$")
-  opening = opening:gsub('%swidth="[^"]*"', ""):gsub('%sheight="[^"]*"', "")
-    :gsub('%srole="[^"]*"', ""):gsub('%saria%-label="[^"]*"', "")
-  local size = width and string.format(' width="%d" height="%d"', math.floor(tonumber(width) * 4 / 3), math.floor(tonumber(height) * 4 / 3)) or ""
-  return '<svg role="img" aria-label="' .. escape(alt) .. '"' .. size
-    .. ' stroke-linejoin="round" stroke-linecap="butt"' .. opening .. ">" .. rest
-end
-
--- The one-document editions take drawings as files.
-local function save(name, bytes)
-  name = pandoc.path.filename(name)
-  local file = io.open(pandoc.path.join({ media, name }), "wb")
-  file:write(bytes)
-  file:close()
-  return "media/" .. name
-end
-
-local function figure(source, svg, alt, caption, classes)
-  local body
-  caption = pandoc.Inlines(caption):walk({ Link = function(link) link.target = target(link.target) return link end })
-  if edition == "html" then
-    body = html('<div class="drawing">' .. inline_svg(svg, alt) .. "</div>")
-  else
-    -- On paper a little smaller than drawn, and never wider than the text, which is 402 points wide.
-    local drawn = tonumber(svg:match('viewBox="%S+ %S+ (%S+) ') or 400)
-    local width = edition == "typst" and string.format("%.0f%%", math.min(100, drawn * 0.85 / 4.02)) or nil
-    local image = pandoc.Image({}, save(source, svg), "", { alt = alt, width = width })
-    body = pandoc.Plain({ image })
-  end
-  return pandoc.Figure({ body }, { pandoc.Plain(caption) }, pandoc.Attr("", classes or {}))
-end
-
--- ---- Code cells ---------------------------------------------------------------------------------
-
-local function highlighted(code, label)
-  local block = pandoc.CodeBlock(code, pandoc.Attr("", { "python" }))
-  if edition ~= "html" then return block end
-  local text = pandoc.write(pandoc.Pandoc({ block }), "html")
-  local lines = text:match("<code[^>]*>(.*)</code>")
-  lines = lines:gsub('<span id="cb[%d-]*">', ""):gsub('<a href="#cb[^>]*></a>', "")
-  -- Each line was a span of its own: its closing tag goes with it.
-  lines = (lines .. "\n"):gsub("([^\n]*)\n", function(line)
-    local _, opened = line:gsub("<span", "")
-    local _, closed = line:gsub("</span>", "")
-    if closed > opened then line = line:gsub("</span>$", "") end
-    return line .. "\n"
-  end):gsub("\n+$", "")
-  return html('<pre class="code"' .. attributes_text(scrolling(label)) .. "><code>" .. lines .. "</code></pre>")
-end
-
--- The options `#| key: value` at the head of a cell, as Pandoc reads YAML; and the code without them.
-local function options_of(code)
-  local yaml, rest = {}, code
-  while true do
-    local line, after = rest:match("^#|([^\n]*)\n?(.*)$")
-    if not line then break end
-    yaml[#yaml + 1] = line:gsub("^ ", "")
-    rest = after
-  end
-  if #yaml == 0 then return {}, code end
-  local read, document = pcall(pandoc.read, "---\n" .. table.concat(yaml, "\n") .. "\n---\n", "markdown")
-  if not read then refuse("the cell options are not YAML: " .. table.concat(yaml, " | ")) end
-  local options = {}
-  for key, value in pairs(document.meta) do
-    local kind = OPTIONS[key]
-    if not kind then refuse("unknown cell option '" .. key .. "'") end
-    if (kind == "boolean") ~= (type(value) == "boolean") then
-      refuse("cell option '" .. key .. "' wants " .. (kind == "boolean" and "true or false" or "a text"))
-    end
-    options[key] = value
-  end
-  if options.classes and stringify(options.classes) ~= "as-published" then
-    refuse("unknown class '" .. stringify(options.classes) .. "' in cell option 'classes'")
-  end
-  return options, (rest:gsub("^\n+", ""))
-end
-
-local function contents(path)
-  local file = io.open(path, "rb")
-  if not file then refuse("missing file '" .. path:gsub("^" .. project:gsub("%p", "%%%0") .. "/", "") .. "'") end
-  local text = file:read("a")
-  file:close()
-  return text
+local function highlighted(code, label, class)
+  if edition ~= "html" then return pandoc.CodeBlock(code, pandoc.Attr("", { class })) end
+  return pandoc.CodeBlock(code, pandoc.Attr("", { class == "python" and class or "code" }, scrolling(label)))
 end
 
 local function text_output(text, label)
   text = text:gsub("\n+$", "")
-  if text:find("\27", 1, true) then refuse("an output has terminal colours") end
   if edition == "html" then
     return html("<pre" .. attributes_text(scrolling(label)) .. "><samp>" .. escape(text) .. "</samp></pre>")
   elseif edition == "typst" then
@@ -275,67 +66,25 @@ local function text_output(text, label)
   return pandoc.CodeBlock(text, pandoc.Attr("", { "output" }))
 end
 
--- The richest form of one output that this edition can show.
 local function shown(output, options)
-  local image, raw, text, others = nil, nil, nil, {}
-  for _, block in ipairs(output.content) do
-    local only = (block.t == "Para" or block.t == "Plain") and #block.content == 1 and block.content[1]
-    if only and only.t == "Image" then
-      image = only
-    elseif block.t == "RawBlock" and block.format == "html" then
-      raw = block.text
-    elseif block.t == "CodeBlock" then
-      text = block.text
-    else
-      others[#others + 1] = block
-    end
+  local block = output.content[1]
+  if block.t == "CodeBlock" then return { text_output(block.text, "Output " .. cell_number) } end
+  if block.format == "markdown" then return { figure(block.text, options["fig-alt"], inlines_of(options["fig-cap"])) } end
+  local summary, folded = block.text:match("^<details><summary>(.-)</summary>(.*)</details>%s*$")
+  local blocks = pandoc.read(folded or block.text, "html").blocks:walk({ Table = handlers.Table, traverse = "topdown" })
+  if folded and edition == "html" then
+    blocks:insert(1, html('<details class="fold"><summary>' .. summary .. "</summary>"))
+    blocks:insert(html("</details>"))
   end
-  local explorer = raw and raw:find("<gd-explorer", 1, true)
-  if image or explorer then
-    if not options["fig-cap"] then refuse("a cell that draws needs the option 'fig-cap'") end
-    local alt = options["fig-alt"] and stringify(options["fig-alt"]) or ""
-    if #alt < 60 then refuse("a cell that draws needs the option 'fig-alt', 60 characters or more") end
-    local caption = pandoc.utils.blocks_to_inlines({ pandoc.Plain(options["fig-cap"]) })
-    if explorer and edition == "html" then
-      local element = raw:gsub("<script.->.-</script>", "")
-      -- The quoted configuration may hold a ">".
-      local opening = element:match("<gd%-explorer%s+[%w-]+='[^']*'[^>]*>") or element:match("<gd%-explorer[^>]*>")
-      local mime, bytes = pandoc.mediabag.lookup(image and image.src or "")
-      if mime ~= "image/svg+xml" then refuse("an explorer without its still figure (image/svg+xml)") end
-      return { pandoc.Figure({ html(opening .. '<div class="drawing">' .. inline_svg(bytes, alt) .. "</div></gd-explorer>") },
-        { pandoc.Plain(caption) }, pandoc.Attr("", { "explorer" })) }
-    end
-    if not image then refuse("an explorer without its still figure (image/svg+xml)") end
-    local mime, bytes = pandoc.mediabag.lookup(image.src)
-    if mime ~= "image/svg+xml" then refuse("a figure of the type " .. tostring(mime) .. "; only SVG is known") end
-    return { figure(image.src, bytes, alt, caption) }
-  elseif raw then
-    if raw:find("<script", 1, true) then refuse("an output with a script") end
-    local summary, folded = raw:match("^<details><summary>(.-)</summary>(.*)</details>%s*$")
-    if folded and edition == "html" then
-      local blocks = pandoc.read(folded, "html").blocks:walk({ Table = handlers.Table, traverse = "topdown" })
-      blocks:insert(1, html('<details class="fold"><summary>' .. summary .. "</summary>"))
-      blocks:insert(html("</details>"))
-      return blocks
-    end
-    return pandoc.read(raw, "html").blocks:walk({ Table = handlers.Table, traverse = "topdown" })
-  elseif #others > 0 then
-    return others
-  elseif text then
-    return { text_output(text, "Output " .. cell_number) }
-  end
-  return {}
+  return blocks
 end
 
 local function code_cell(cell)
-  local code = cell.content[1]
-  local options, source = options_of(code.text)
-  if not cell.attributes.execution_count and source:find("%S") then refuse("a code cell that was never run") end
-  local blocks = pandoc.Blocks({})
+  local options, blocks = cell.attributes, pandoc.Blocks({})
 
-  if options.echo ~= false then
-    local block = highlighted(source, "Code " .. cell_number)
-    local summary = options["code-fold"] and stringify(options["code-summary"] or "Code")
+  if options.echo ~= "false" then
+    local block = highlighted(cell.content[1].text, "Code " .. cell_number, "python")
+    local summary = options["code-fold"] == "true" and (options["code-summary"] or "Code")
     if not summary then
       blocks:insert(block)
     elseif edition == "html" then
@@ -352,15 +101,10 @@ local function code_cell(cell)
     end
   end
 
-  local drawn = false
   for i = 2, #cell.content do
     local output = cell.content[i]
-    if output.classes:includes("error") then refuse("a stored error in the output") end
-    if output.classes:includes("stderr") then refuse("a stored warning in the output (stderr)") end
     local result = shown(output, options)
-    local is_figure = result[1] and result[1].t == "Figure"
-    drawn = drawn or is_figure
-    if #result == 0 or is_figure then
+    if result[1] and result[1].t == "Figure" then
       blocks:extend(result)
     elseif edition == "typst" then
       blocks:insert(typst(options.classes and "#output(published: true)[" or "#output["))
@@ -380,9 +124,6 @@ local function code_cell(cell)
       blocks:insert(pandoc.Div(result, pandoc.Attr("", classes)))
     end
   end
-  if not drawn and (options["fig-cap"] or options["fig-alt"]) then
-    refuse("'fig-cap' and 'fig-alt' belong to a cell that draws, and this one does not")
-  end
   if edition == "typst" then return blocks end
   return pandoc.Div(blocks, pandoc.Attr("", { "cell" }))
 end
@@ -397,7 +138,7 @@ local function callout(div, kind)
   end
   if not title then refuse("a callout without a title") end
   if collapse and collapse ~= "true" and collapse ~= "false" then refuse("callout attribute collapse='" .. collapse .. "'") end
-  local inlines = pandoc.utils.blocks_to_inlines(pandoc.read(title, "markdown").blocks)
+  local inlines = inlines_of(title)
   local beyond = title:find("^Beyond the chapter") ~= nil
   local blocks = pandoc.Blocks({})
   if edition == "html" then
@@ -518,19 +259,16 @@ handlers = {
     end
   end,
   CodeBlock = function(block)
-    local class = block.classes[1]
-    if edition == "html" then
-      if class == "python" then return highlighted(block.text, "Code"), false end
-      return html('<pre class="code"' .. attributes_text(scrolling("Code")) .. "><code>" .. escape(block.text) .. "</code></pre>"), false
-    end
+    if edition == "html" then return highlighted(block.text, "Code", block.classes[1]), false end
   end,
   Figure = function(fig)
     local image = fig.content[1] and fig.content[1].content and fig.content[1].content[1]
     if image and image.t == "Image" then
-      local alt = image.attributes["fig-alt"] or image.attributes.alt or ""
-      if #alt < 60 then refuse("the figure " .. image.src .. " needs fig-alt, 60 characters or more") end
-      local path = pandoc.path.join({ project, pandoc.path.directory(page), image.src })
-      return figure(path, contents(path), alt, pandoc.utils.blocks_to_inlines(fig.caption.long), fig.classes), false
+      local made = figure(image.src, image.attributes["fig-alt"] or image.attributes.alt, pandoc.utils.blocks_to_inlines(fig.caption.long))
+      local file = io.open(pandoc.path.join({ project, pandoc.path.directory(page), image.src }))
+      if not file then refuse("missing file '" .. image.src .. "'") end
+      file:close()
+      return made, false
     end
   end,
   RawBlock = function(raw)
@@ -547,6 +285,7 @@ handlers = {
 handlers.Table = function(table_)
   if edition == "html" then
     table_ = pandoc.Blocks({ table_ }):walk({ Link = handlers.Link, Str = handlers.Str })[1]
+    table_.colspecs = table_.colspecs:map(function(column) return { column[1] } end) -- the browser finds the widths
     return { html('<div class="table"' .. attributes_text(scrolling("Table")) .. ">"), table_, html("</div>") }, false
   end
 end
@@ -585,7 +324,7 @@ end
 function Pandoc(document)
   local meta = document.meta
   edition, page, project = stringify(meta.edition), stringify(meta.page), stringify(meta.project)
-  anchors, media = pandoc.json.decode(stringify(meta.pages), false), meta.media and stringify(meta.media)
+  anchors = pandoc.json.decode(stringify(meta.pages), false)
   local blocks = document.blocks:walk(handlers)
   cell_number = 0
 
@@ -610,7 +349,20 @@ function Pandoc(document)
     meta.pagetitle = stringify(first)
     local summary
     blocks:walk({ Para = function(para) summary = summary or stringify(para) end })
-    meta.summary = summary and summary:gsub("%s+", " "):sub(1, 300)
+    summary = summary and summary:gsub("%s+", " ")
+    if summary and pandoc.text.len(summary) > 300 then
+      summary = pandoc.text.sub(summary, 1, 300):gsub("%s%S*$", " \u{2026}")
+    end
+    meta.summary = summary
+    blocks = blocks:walk({ Header = function(header)
+      local number = header.content[1] and header.content[1].t == "Str" and header.content[1].text
+      if number and number:match("^%d[%d.]*$") then header.content[1] = pandoc.Span(number, { class = "number" }) end
+      if header.level > 1 then
+        local label = { class = "permalink", ["aria-label"] = "Link to " .. stringify(header) }
+        header.content:extend({ pandoc.Space(), pandoc.Link("#", "#" .. header.identifier, "", label) })
+      end
+      return header
+    end })
   else
     local function prefix(element)
       if element.identifier ~= "" and not element.identifier:match("%-%-") then

@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from book import BookError
+from book import BookError, notebooks, read_text
 
 HERE = Path(__file__).resolve().parent
 
@@ -42,29 +42,47 @@ def run(*arguments, stdin: bytes | None = None, page: str = "") -> bytes:
     return done.stdout
 
 
-def read_page(book, source: PurePosixPath, edition: str, *more, media: Path | None = None) -> bytes:
+def read_page(book, source: PurePosixPath, edition: str, *more, notebook=None, **metadata) -> bytes:
     """One page of the book through the filter.
 
     Parameters: book, a config.Book; source, the page, relative to the project; edition, which the
-    filter knows; more, arguments that say what to write; media, the folder for drawings.
+    filter knows; more, arguments that say what to write; notebook, the page as it is to be shown,
+    by default as it is without outputs; metadata, what else the filter is told.
     """
-    reader = "ipynb" if source.suffix == ".ipynb" else "markdown"
+    name, reader = str(source), "markdown"
+    if source.suffix == ".ipynb":
+        text, reader = (
+            _for_filter(notebook or notebooks.load(book.root / source, name), name, not notebook),
+            "ipynb",
+        )
+    else:
+        text = read_text(book.root / source, name)
     # Values of -M are taken as they stand; those of a metadata file are read as Markdown.
-    metadata = {
+    metadata |= {
         "edition": edition,
-        "page": source,
+        "page": name,
         "project": book.root,
         "lang": book.lang,
         "pages": json.dumps({str(page.source): page.anchor for page in book.pages}),
-        **({"media": media} if media else {}),
-        **({"bibliography": book.bibliography} if book.bibliography else {}),
+        "bibliography": book.bibliography,
     }
     return run(
         f"--from={reader}{MARKDOWN}",
         f"--defaults={HERE / 'pandoc.yaml'}",
         "--ipynb-output=all",
-        *(f"--metadata={key}={value}" for key, value in metadata.items()),
+        *(f"--metadata={key}={value}" for key, value in metadata.items() if value),
         *more,
-        book.root / source,
-        page=str(source),
+        stdin=text.encode("utf-8"),
+        page=name,
     )
+
+
+def _for_filter(notebook, name: str, bare: bool) -> str:
+    """The JSON of a notebook whose code cells bring their options as metadata."""
+    cells = [dict(cell) for cell in notebook.cells]
+    for number, cell in enumerate(cells, 1):
+        if cell["cell_type"] == "code":
+            with notebooks.at(name, number, cell):
+                cell["metadata"], cell["source"] = notebooks.options(cell["source"])
+            cell["outputs"] = [] if bare else cell["outputs"]
+    return json.dumps({**notebook, "cells": cells})

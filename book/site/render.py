@@ -13,7 +13,6 @@ import gzip
 import html
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -22,97 +21,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from book import BookError, export, pandoc
-from book.config import Book, Page
-from book.site import search_index as index
+from book import BookError, export
+from book.config import Book
+from book.site import editions, pages
+from book.site.finish import Finished
+from book.site.pages import HERE
 
-HERE = Path(__file__).resolve().parent
 WEB = ("book.css", "theme.js", "book.js", "search.js", "favicon.svg", "card.png")
-FILE = "linear-regression"  # .pdf and .epub
-
-# ---- The web edition ----------------------------------------------------------------------------
-
-
-def render_page(book: Book, page: Page, editions: bool) -> str:
-    """The HTML of one page."""
-    place = book.pages.index(page)
-    neighbours = {"previous": book.pages[:place][-1:], "next": book.pages[place + 1 :][:1]}
-
-    def link(other: Page) -> dict:
-        return {"title": other.title, "href": page.root + str(other.target)}
-
-    parts: list[dict] = []
-    for other in book.pages:
-        if not parts or parts[-1].get("name") != other.part:
-            parts.append({"name": other.part, "pages": []} if other.part else {"pages": []})
-        entry = link(other) | ({"current": True} if other == page else {})
-        parts[-1]["pages"].append(entry)
-    texts = {"title": book.title, "subtitle": book.subtitle, "description": book.description}
-    variables = {
-        "book": {key: html.escape(value) for key, value in texts.items() if value},
-        "root": page.root,
-        "start": page.root + str(book.pages[0].target),
-        "home": page.source.name == "index.qmd",
-        "parts": parts,
-        **{name: link(other) for name, found in neighbours.items() for other in found},
-        **({"editions": FILE} if editions else {}),
-        **({"site": book.site, "address": f"{book.site}/{page.target}"} if book.site else {}),
-    }
-    if book.repository:
-        variables["source-url"] = book.source_url(page.source)
-    if page.is_notebook:
-        variables["notebook"] = f"{page.root}notebooks/{page.source.name}"
-        colab = book.colab_url(page.source.name)
-        variables |= {"colab": colab} if colab else {}
-    return finish(
-        pandoc.read_page(
-            book,
-            page.source,
-            "html",
-            f"--defaults={HERE / 'html.yaml'}",
-            *(f"--variable-json={name}:{json.dumps(value)}" for name, value in variables.items()),
-        ).decode("utf-8"),
-        page,
-    )
-
-
-def finish(text: str, page: Page) -> str:
-    """What the template cannot do: no style attributes (the policy forbids them), permalinks."""
-    text = re.sub(r'<mo accent="true">(\^|\u0302)</mo>', r'<mo stretchy="false">^</mo>', text)
-    text = re.sub(r' columnalign="[^"]*"', "", text)
-    text = re.sub(r'<mtd style="text-align: (\w)[^"]*"', r'<mtd class="\1"', text)
-    text = text.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
-    text = re.sub(
-        r'<annotation encoding="application/x-tex">.*?</annotation>', "", text, flags=re.DOTALL
-    )
-    text = re.sub(r"<semantics>(.*?)</semantics>", r"\1", text, flags=re.DOTALL)
-    text = re.sub(r"<colgroup>.*?</colgroup>", "", text, flags=re.DOTALL)
-    text = re.sub(r' style="text-align: (\w+);?"', r' class="\1"', text)
-
-    def permalink(match):
-        section, identifier, level, inner = match[1], match[2], match[3], match[4]
-        inner = re.sub(r"^(\d+(?:\.\d+)*)\s", r'<span class="number">\1</span> ', inner)
-        if level == "1":
-            return f"{section}<h1>{inner}</h1>"
-        plain = re.sub(r"<[^>]*>", "", inner)
-        anchor = f'<a class="permalink" href="#{identifier}" aria-label="Link to {plain}">#</a>'
-        return f"{section}<h{level}>{inner} {anchor}</h{level}>"
-
-    text = re.sub(
-        r'(<section id="([^"]*)"[^>]*>\s*)<h([1-4])[^>]*>(.*?)</h\3>',
-        permalink,
-        text,
-        flags=re.DOTALL,
-    )
-    if "<gd-explorer" in text:
-        # Not deferred: an element that is known before it is read does not shift the page below it.
-        script = f'<script src="{page.root}assets/gd-explorer.js"></script>\n</head>'
-        text = text.replace("</head>", script, 1)
-    body = text[text.index("<body") :]
-    styled = re.search(r'<[^<>]*\sstyle="[^>]*>|<style|<script(?! src)', body)
-    if styled:
-        raise BookError(f"{page.source}: style or script in the text: {styled[0][:80]}")
-    return text
 
 
 def write_assets(book: Book, out: Path) -> None:
@@ -142,127 +57,26 @@ def write_assets(book: Book, out: Path) -> None:
         )
 
 
-def render_html(book: Book, out: Path, editions: bool, say) -> None:
-    """All pages, their assets and the search index into ``out``."""
-    write_assets(book, out)
-    sections, texts = [], {}
+def write_pages(book: Book, out: Path, editions: bool, say) -> None:
+    """All pages and the search index into ``out``."""
+    done: dict[str, Finished] = {}
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-        done = [pool.submit(render_page, book, page, editions) for page in book.pages]
+        waiting = [pool.submit(pages.render, book, page, editions=editions) for page in book.pages]
         try:
-            for number, (page, future) in enumerate(zip(book.pages, done, strict=True), 1):
-                text = future.result()
+            for page, future in zip(book.pages, waiting):
                 path = out / page.target
+                done[str(page.target)] = future.result()
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, "utf-8")
-                texts[str(page.target)] = text
-                sections += index.sections(text, str(page.target))
-                say(f"  [{number:2d}/{len(done)}] {page.target}")
+                path.write_text(done[str(page.target)].html, "utf-8")
+                say(f"  [{len(done):2d}/{len(waiting)}] {page.target}")
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    dead = dead_links(texts)
-    if dead:
+    if dead := pages.dead_links(done):
         raise BookError("\n".join(dead))
-    (out / "assets" / "search-index.js").write_text(
-        f"window.bookIndex = {json.dumps(sections, ensure_ascii=False, separators=(',', ':'))};\n",
-        "utf-8",
-    )
-
-
-def dead_links(texts: dict[str, str]) -> list[str]:
-    """The links from page to page, or within one, that lead nowhere.
-
-    Parameters: texts, the HTML of each page by its address.  Returns: a line for each dead link.
-    """
-    places = {address: set(re.findall(r'\sid="([^"]+)"', text)) for address, text in texts.items()}
-    dead = []
-    for address, text in texts.items():
-        for link in sorted(set(re.findall(r'<a\s[^>]*?href="([^"]*)"', text))):
-            path, _, fragment = html.unescape(link).partition("#")
-            if re.match(r"[a-z]+:", path):
-                continue
-            page = (
-                os.path.normpath(os.path.join(os.path.dirname(address), path)) if path else address
-            )
-            if path and not page.endswith(".html"):
-                continue
-            if page not in places:
-                dead.append(f"{address}: a link to '{link}', but there is no such page")
-            elif fragment and fragment not in places[page]:
-                dead.append(
-                    f"{address}: a link to '{link}', but there is no such place in that page"
-                )
-    return dead
-
-
-# ---- PDF and EPUB -------------------------------------------------------------------------------
-
-
-def one_document(book: Book, edition: str, scratch: Path) -> dict:
-    """All pages as one Pandoc document, their drawings as files in ``scratch/media``."""
-    (scratch / "media").mkdir(exist_ok=True)
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-        documents = pool.map(
-            lambda page: json.loads(
-                pandoc.read_page(book, page.source, edition, "--to=json", media=scratch / "media")
-            ),
-            book.pages,
-        )
-        document, blocks, part = None, [], None
-        for page, one in zip(book.pages, documents, strict=True):
-            document = document or one
-            if page.part != part and edition == "typst":
-                blocks.append({"t": "RawBlock", "c": ["typst", f"#part[{page.part}]"]})
-            part = page.part
-            blocks += one["blocks"]
-    text = lambda value: {"t": "MetaString", "c": value}  # noqa: E731
-    names = ("title", "subtitle", "description", "lang")
-    meta = {name: text(getattr(book, name)) for name in names if getattr(book, name)}
-    return {**document, "meta": meta, "blocks": blocks}
-
-
-def render_pdf(book: Book, out: Path, scratch: Path) -> Path:
-    import typst
-
-    document = one_document(book, "typst", scratch)
-    source = scratch / "book.typ"
-    source.write_bytes(
-        pandoc.run(
-            "--from=json",
-            "--to=typst",
-            "--wrap=none",
-            f"--template={HERE / 'book.typ'}",
-            stdin=json.dumps(document).encode("utf-8"),
-            page="PDF",
-        )
-    )
-    path = out / f"{FILE}.pdf"
-    try:
-        typst.compile(
-            str(source), output=str(path), root=str(scratch), font_paths=[str(HERE / "print")]
-        )
-    except Exception as error:
-        raise BookError(f"PDF: {error}") from None
-    return path
-
-
-def render_epub(book: Book, out: Path, scratch: Path) -> Path:
-    document = one_document(book, "epub", scratch)
-    path = out / f"{FILE}.epub"
-    pandoc.run(
-        "--from=json",
-        "--to=epub3",
-        "--mathml",
-        "--toc-depth=2",
-        "--split-level=1",
-        f"--css={HERE / 'epub.css'}",
-        f"--epub-cover-image={HERE / 'cover.png'}",
-        f"--resource-path={scratch}",
-        f"--output={path}",
-        stdin=json.dumps(document).encode("utf-8"),
-        page="EPUB",
-    )
-    return path
+    sections = [section for page in done.values() for section in page.sections]
+    index = json.dumps(sections, ensure_ascii=False, separators=(",", ":"))
+    (out / "assets" / "search-index.js").write_text(f"window.bookIndex = {index};\n", "utf-8")
 
 
 # ---- The build ----------------------------------------------------------------------------------
@@ -316,14 +130,15 @@ def _fill(book: Book, built: Path, scratch: Path, renderer: str, html_only: bool
     if renderer == "quarto":
         render_with_quarto(book.root, built)
     else:
-        render_html(book, built, not html_only, say)
+        write_assets(book, built)
+        write_pages(book, built, not html_only, say)
     try:
         notebooks = export.export_all(book.root, built)
     except ValueError as error:
         raise BookError(str(error)) from None
     say(f"  {len(notebooks)} notebooks to download")
     if not html_only:
-        for name, make in (("PDF", render_pdf), ("EPUB", render_epub)):
+        for name, make in (("PDF", editions.pdf), ("EPUB", editions.epub)):
             path = make(book, built, scratch)
             say(f"  {name}: {path.name}, {path.stat().st_size / 1000:.0f} kB")
 

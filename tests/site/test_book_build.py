@@ -11,7 +11,7 @@ import pytest
 from small_book import code, markdown
 
 from book.config import Book
-from book.site import render
+from book.site import pages, render
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -174,7 +174,7 @@ def test_a_failed_build_leaves_the_last_book(project, build, tmp_path):
     assert beside(out) == ["_book"]
 
 
-@pytest.mark.parametrize("moment", ["render_page", "write_assets", "swap"])
+@pytest.mark.parametrize("moment", ["write_pages", "write_assets", "swap"])
 def test_an_interrupted_build_leaves_the_last_book(project, build, monkeypatch, moment):
     out = build(project(markdown("The first.")))
     before = (out / "page.html").read_bytes()
@@ -252,7 +252,7 @@ def test_the_command_says_what_failed(project, tmp_path):
 def test_the_sitemap_and_the_links_to_colab_need_an_address(project):
     home = {"repo-url": "https://github.com/a/b", "site-url": "https://a.test/b/"}
     text, plain = (
-        render.render_page(book, book.pages[0], True)
+        pages.render(book, book.pages[0]).html
         for book in (Book.read(project(book=home)), Book.read(project()))
     )
     assert "https://colab.research.google.com/github/a/b/blob/gh-pages/notebooks/page.ipynb" in text

@@ -1,0 +1,91 @@
+"""The editions in one document: PDF by Typst, EPUB by Pandoc."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from xml.etree import ElementTree
+
+from book import BookError, pandoc, read_text
+from book.config import Book, Page
+from book.site import outputs
+from book.site.pages import FILE, HERE
+
+
+def pdf(book: Book, out: Path, scratch: Path) -> Path:
+    import typst
+
+    source, path = scratch / "book.typ", out / f"{FILE}.pdf"
+    template = f"--template={HERE / 'book.typ'}"
+    _write(book, "typst", scratch, "--to=typst", "--wrap=none", template, f"--output={source}")
+    try:
+        typst.compile(
+            str(source), output=str(path), root=str(scratch), font_paths=[str(HERE / "print")]
+        )
+    except typst.TypstError as error:
+        raise BookError(f"PDF: {error}") from None
+    return path
+
+
+def epub(book: Book, out: Path, scratch: Path) -> Path:
+    path = out / f"{FILE}.epub"
+    _write(
+        book,
+        "epub",
+        scratch,
+        f"--defaults={HERE / 'epub.yaml'}",
+        f"--resource-path={scratch}",
+        f"--output={path}",
+    )
+    return path
+
+
+def _write(book: Book, edition: str, scratch: Path, *arguments: str) -> None:
+    """All pages as one document, their drawings as files in ``scratch/media``."""
+    (scratch / "media").mkdir(exist_ok=True)
+    with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
+        pages = list(pool.map(lambda page: one_page(book, page, edition, scratch), book.pages))
+    blocks, part = [], None
+    for page, one in zip(book.pages, pages):
+        if page.part != part and edition == "typst":
+            blocks.append({"t": "RawBlock", "c": ["typst", f"#part[{page.part}]"]})
+        part = page.part
+        blocks += one["blocks"]
+    names = ("title", "subtitle", "description", "lang")
+    meta = {n: {"t": "MetaString", "c": text} for n in names if (text := getattr(book, n))}
+    document = {**pages[0], "meta": meta, "blocks": blocks}
+    pandoc.run("--from=json", *arguments, stdin=json.dumps(document).encode(), page=edition)
+
+
+def one_page(book: Book, page: Page, edition: str, scratch: Path) -> dict:
+    notebook, drawings = None, {}
+    if page.is_notebook:
+        notebook, drawings = outputs.read(book.root / page.source, str(page.source))
+    made = pandoc.read_page(book, page.source, edition, "--to=json", notebook=notebook)
+    document = json.loads(made)
+    for image in _images(document["blocks"]):
+        attributes, _, target = image["c"]
+        source = target[0]
+        if source in drawings:
+            svg = drawings[source].svg
+        else:
+            svg = read_text(book.root / page.source.parent / source, f"{page.source}: {source}")
+        target[0] = f"media/{page.source.stem}-{Path(source).stem}.svg"
+        (scratch / target[0]).write_text(svg, "utf-8")
+        if edition == "typst":
+            # On paper a little smaller than drawn, and never wider than the text, of 402 points.
+            box = ElementTree.fromstring(svg).get("viewBox", "0 0 400 0").split()
+            attributes[2].append(["width", f"{min(100, float(box[2]) * 0.85 / 4.02):.0f}%"])
+    return document
+
+
+def _images(value) -> Iterator[dict]:
+    """The images of a document, at every depth."""
+    if isinstance(value, dict) and value.get("t") == "Image":
+        yield value
+    elif isinstance(value, dict | list):
+        for below in value.values() if isinstance(value, dict) else value:
+            yield from _images(below)

@@ -1,0 +1,101 @@
+"""The pages of the web edition."""
+
+from __future__ import annotations
+
+import json
+import os
+from html import escape
+from pathlib import Path
+
+from book import BookError, pandoc, read_text
+from book.config import Book, Page
+from book.site import outputs, svg
+from book.site.finish import Finished
+
+HERE = Path(__file__).resolve().parent
+FILE = "linear-regression"  # .pdf and .epub
+
+
+def render(book: Book, page: Page, *, editions: bool = False) -> Finished:
+    """One page; ``editions``, whether it links to PDF and EPUB.  Raises: BookError."""
+    notebook, drawings = None, {}
+    if page.is_notebook:
+        notebook, drawings = outputs.read(book.root / page.source, str(page.source))
+    shown = svg.Page()
+
+    def drawing(source: str, alt: str) -> str:
+        if source not in drawings:  # in prose: a file beside the page
+            path = book.root / page.source.parent / source
+            drawings[source] = outputs.Drawing(read_text(path, f"{page.source}: {source}"))
+        element = f'<div class="drawing">{shown.inline(drawings[source].svg, alt)}</div>'
+        opening = drawings[source].explorer
+        return f"{opening}{element}</gd-explorer>" if opening else element
+
+    variables = _variables(book, page) | {"editions": FILE if editions else ""}
+    variables["explorer"] = any(drawing.explorer for drawing in drawings.values())
+    text = pandoc.read_page(
+        book,
+        page.source,
+        "html",
+        f"--defaults={HERE / 'html.yaml'}",
+        *(f"--variable-json={name}:{json.dumps(value)}" for name, value in variables.items()),
+        notebook=notebook,
+    )
+    try:
+        return Finished(text.decode("utf-8"), str(page.target), drawing)
+    except BookError as error:
+        raise BookError(f"{page.source}: {error}") from None
+
+
+def _variables(book: Book, page: Page) -> dict:
+    """What the template shows around the text; a text in it is HTML."""
+    place = book.pages.index(page)
+    beside = {"previous": book.pages[:place][-1:], "next": book.pages[place + 1 :][:1]}
+
+    def link(other: Page) -> dict:
+        return {
+            "title": other.title,
+            "href": page.root + str(other.target),
+            "current": other == page,
+        }
+
+    parts: list[dict] = []
+    for other in book.pages:
+        if not parts or parts[-1]["name"] != (other.part or ""):
+            parts.append({"name": other.part or "", "pages": []})
+        parts[-1]["pages"].append(link(other))
+    texts = {"title": book.title, "subtitle": book.subtitle, "description": book.description}
+    name = page.source.name
+    return {
+        "book": {key: escape(value or "") for key, value in texts.items()},
+        "root": page.root,
+        "start": page.root + str(book.pages[0].target),
+        "home": name == "index.qmd",
+        "parts": parts,
+        **{key: link(other) for key, found in beside.items() for other in found},
+        "site": book.site or "",
+        "address": f"{book.site}/{page.target}" if book.site else "",
+        "source-url": book.source_url(page.source) or "",
+        "notebook": f"{page.root}notebooks/{name}" if page.is_notebook else "",
+        "colab": (page.is_notebook and book.colab_url(name)) or "",
+    }
+
+
+def dead_links(pages: dict[str, Finished]) -> list[str]:
+    """A line for each link from page to page, or within one, that leads nowhere."""
+    dead = []
+    for address, page in pages.items():
+        for link in sorted(page.links):
+            path, _, fragment = link.partition("#")
+            if ":" in path.split("/")[0] or (path and not path.endswith(".html")):
+                continue
+            other = (
+                os.path.normpath(os.path.join(os.path.dirname(address), path)) if path else address
+            )
+            if other not in pages:
+                dead.append(f"{address}: a link to '{link}', but there is no such page")
+            elif fragment and fragment not in pages[other].ids:
+                dead.append(
+                    f"{address}: a link to '{link}', but there is no such place in that page"
+                )
+    return dead

@@ -1,0 +1,195 @@
+"""A drawing made fit to stand inside a page: short, without styles, with a name for those who cannot see it."""
+
+from __future__ import annotations
+
+import math
+import re
+from xml.etree import ElementTree
+
+from book import BookError
+
+POINTS = {"M": 1, "L": 1, "Q": 2, "C": 3}  # how many points a command of a path takes
+ROUNDED = ("x", "y", "cx", "cy", "r", "points", "width", "height")
+REFERENCE = re.compile(r"url\(#([^)]*)\)")
+
+
+class Page:
+    """The drawings of one page: what several show, a glyph or a marker, is defined by the first."""
+
+    def __init__(self):
+        self.shared: dict[str, str] = {}
+        self.count = 0
+
+    def inline(self, text: str, alt: str) -> str:
+        """The drawing as an element of the page.  Raises: BookError if it is no SVG drawing."""
+        try:
+            root = ElementTree.fromstring(text)
+        except ElementTree.ParseError as error:
+            raise BookError(f"a figure is not an SVG drawing: {error}") from None
+        _plain(root)
+        if root.tag != "svg":
+            raise BookError(f"a figure is not an SVG drawing: <{root.tag}>")
+        definitions = {element for defs in root.iter("defs") for element in defs.iter()}
+        for element in root.iter("path"):
+            if not (path := element.get("d")):
+                continue
+            # Glyphs and markers, which are scaled, keep two decimals; what stands in place has
+            # one, a fifteenth of a pixel.
+            scaled = element in definitions
+            element.set("d", relative(path if scaled else simplified(path), 100 if scaled else 10))
+        self._name(root)
+        _prune(root)
+        _, _, width, height = map(float, root.get("viewBox", "0 0 0 0").split())
+        size = (
+            {"width": f"{width * 4 // 3:.0f}", "height": f"{height * 4 // 3:.0f}"} if width else {}
+        )
+        root.attrib = {
+            "role": "img",
+            "aria-label": alt,
+            **size,
+            "stroke-linejoin": "round",
+            "stroke-linecap": "butt",
+            **{k: v for k, v in root.attrib.items() if k not in ("width", "height", "version")},
+        }
+        return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
+
+    def _name(self, root) -> None:
+        """Give what is referred to a short identifier, unique in the page; the others lose theirs."""
+        names: dict[str, str] = {}
+
+        def new(name: str) -> str:
+            if name not in names:
+                self.count += 1
+                names[name] = f"d{self.count}"
+            return names[name]
+
+        for defs in root.iter("defs"):
+            for element in defs.findall("path"):
+                key = repr(element.attrib)
+                if key in self.shared:
+                    names[element.get("id")] = self.shared[key]
+                    defs.remove(element)
+                else:
+                    self.shared[key] = new(element.get("id"))
+        for element in root.iter():
+            for key, value in element.items():
+                if key == "href":
+                    element.set(key, f"#{new(value.removeprefix('#'))}")
+                elif value.startswith("url(#"):
+                    element.set(key, REFERENCE.sub(lambda found: f"url(#{new(found[1])})", value))
+        for element in root.iter():
+            if "id" in element.attrib:
+                name = names.get(element.attrib.pop("id"))
+                element.attrib = ({"id": name} if name else {}) | element.attrib
+
+
+def _plain(root) -> None:
+    """Names without namespaces, attributes for styles, numbers with two decimals, no blank text."""
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        attributes = {key.rpartition("}")[2]: value for key, value in element.items()}
+        for rule in filter(str.strip, attributes.pop("style", "").split(";")):
+            key, _, value = rule.partition(":")
+            attributes[key.strip()] = value.strip()
+        for key in attributes.keys() & {*ROUNDED, "transform"}:
+            attributes[key] = rounded(attributes[key], "translate" if key == "transform" else "")
+        element.attrib = attributes
+        element.text = element.text if (element.text or "").strip() else None
+        element.tail = element.tail if (element.tail or "").strip() else None
+
+
+def _prune(element) -> None:
+    """Remove what draws nothing: metadata, styles, empty groups, groups around one reference."""
+    for place, child in reversed(list(enumerate(element))):
+        _prune(child)
+        group = child.tag in ("g", "defs") and not child.attrib
+        if child.tag in ("metadata", "style") or (group and not len(child)):
+            element.remove(child)
+        elif group and child.tag == "g" and [below.tag for below in child] == ["use"]:
+            element[place] = child[0]
+
+
+def rounded(text: str, function: str = "") -> str:
+    """The numbers of a text with two decimals, or only those in the brackets of a ``function``."""
+    if function:
+        return re.sub(rf"{function}\([^)]*\)", lambda found: rounded(found[0]), text)
+    return re.sub(r"-?\d+\.\d{3,}", lambda found: _short(float(found[0])), text)
+
+
+def _short(number: float) -> str:
+    text = f"{number:.2f}".rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def _commands(path: str) -> list[tuple[str, list[float]]]:
+    found = re.findall(r"([A-Za-z])([^A-Za-z]*)", path)
+    return [
+        (command, [float(number) for number in re.findall(r"-?[\d.]+", numbers)])
+        for command, numbers in found
+    ]
+
+
+def simplified(path: str) -> str:
+    """A polyline of 20 points or more without those within 0.03 of the line through the others
+    (Douglas and Peucker): a contour keeps its shape to a twentieth of a pixel; other paths stay."""
+    commands = _commands(path)
+    letters = "".join(command for command, _ in commands)
+    end = "z" if letters.endswith("z") else ""
+    points = [numbers for _, numbers in commands[: len(commands) - len(end)]]
+    if len(points) < 20 or letters != "M" + "L" * (len(points) - 1) + end:
+        return path
+    keep, stack = {0, len(points) - 1}, [(0, len(points) - 1)]
+    while stack:
+        first, last = stack.pop()
+        (x, y), (to_x, to_y) = points[first], points[last]
+        dx, dy = to_x - x, to_y - y
+        length, farthest, at = math.hypot(dx, dy), 0.03, None
+        for i in range(first + 1, last):
+            ex, ey = points[i][0] - x, points[i][1] - y
+            if length and 0 <= ex * dx + ey * dy <= length * length:
+                distance = abs(ex * dy - ey * dx) / length
+            else:
+                distance = math.hypot(ex, ey)
+            if distance > farthest:
+                farthest, at = distance, i
+        if at is not None:
+            keep.add(at)
+            stack += [(first, at), (at, last)]
+    return "M" + "L".join(f"{points[i][0]} {points[i][1]}" for i in sorted(keep)) + end
+
+
+def relative(path: str, scale: int) -> str:
+    """A path in relative steps, rounded to 1 / scale: the same line in fewer bytes.
+
+    A path with other commands than M, L, Q, C and z stays as it is.
+    """
+    out, x, y, start, last = [], 0, 0, (0, 0), ""
+    for command, numbers in _commands(path):
+        if command in "zZ":
+            out.append("z")
+            last, (x, y) = "z", start
+            continue
+        count = 2 * POINTS.get(command, 0)
+        if not count or len(numbers) % count:
+            return path
+        whole = [math.floor(number * scale + 0.5) for number in numbers]
+        for first in range(0, len(whole), count):
+            steps = whole[first : first + count]
+            text = " ".join(
+                _step((value - (y if n % 2 else x)) / scale) for n, value in enumerate(steps)
+            ).replace(" -", "-")
+            x, y = steps[-2:]
+            letter = command.lower()
+            # A letter that repeats is left out; after "m", pairs are lines.
+            if letter == last or (last == "m" and letter == "l"):
+                out.append(text if text[0] == "-" else f" {text}")
+            else:
+                out.append(letter + text)
+            last = letter
+            if letter == "m":
+                start = x, y
+    return "".join(out)
+
+
+def _step(number: float) -> str:
+    return _short(number).replace("0.", ".", 1) if -1 < number < 1 else _short(number)
