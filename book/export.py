@@ -1,8 +1,9 @@
-"""Make the self-contained edition of each notebook, for Colab, Kaggle, JupyterLab and VS Code.
+"""Make the one-file edition of each notebook, for Colab, Kaggle, JupyterLab and VS Code.
 
-An exported notebook needs no other file: the modules of ``utils`` that it uses, and their data,
-travel inside it as folded cells that write them as ordinary files.  Quarto's Markdown is lowered
-(``book/lower.py``), stored outputs are kept, nothing is fetched and nothing is installed.
+An exported notebook needs no other file: the modules that it uses, and their data, travel inside it
+as cells that write them as ordinary files.  Its prose comes from Pandoc and ``book/filter.lua``, as
+every edition does; code cells and stored outputs stay as they are.  Nothing is fetched and nothing
+is installed.
 """
 
 from __future__ import annotations
@@ -10,49 +11,59 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
-import re
+import json
+import os
 import sys
+import textwrap
+import zlib
 from base64 import b64encode
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
-from posixpath import normpath
 
-import nbformat
-import yaml
-from nbformat import NotebookNode, from_dict
-
-from book import lower
+from book import BookError, notebooks, pandoc, read_text
+from book.config import Book
+from book.notebooks import Node
 
 ROOT = Path(__file__).resolve().parent.parent
-
-#: The options of a code cell (``#| key: value``) that the book's notebook grammar knows.
-OPTIONS = ("echo", "code-fold", "code-summary", "fig-cap", "fig-alt", "classes")
 
 #: The packages whose modules travel; what a notebook does not use does not.
 PACKAGES = ("utils", "explorer", "exercises")
 
+#: The folders whose data files travel, where code names them.
+FOLDERS = (*PACKAGES, "chapters/recorded")
+
+#: The modules that a learner reads, in this order: each has a cell of its own, in plain text.
+READABLE = tuple(
+    f"utils/{name}.py" for name in ("data", "gradients", "optimizers", "descent", "plots")
+)
+
+LIBRARIES = {
+    "numpy": "NumPy",
+    "sklearn": "scikit-learn",
+    "matplotlib": "Matplotlib",
+    "torch": "PyTorch",
+}
+
 METADATA = {
-    "accelerator": "GPU",
-    "colab": {
-        "collapsed_sections": ["files"],
-        "gpuType": "T4",
-        "provenance": [],
-        "toc_visible": True,
-    },
+    "colab": {"collapsed_sections": ["files"], "provenance": [], "toc_visible": True},
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 
-#: The first of the folded cells; it teaches the kernel the magic that the others begin with.
+#: The first of the folded cells; it teaches the kernel what the other cells begin with.
 WRITER = '''\
 #@title How the files are written { display-mode: "form" }
-# Each cell below begins with %%book_file NAME. Running it saves the rest of the cell under that
-# name beside this notebook. So what a cell shows is what runs: change it, run it, then run the
-# Setup cell and what follows again.
+# The cells below hold files of the book. Running one saves its files beside this notebook, so what
+# a cell shows is what runs: change it, run it, then run the Setup cell and what follows again.
+import json
 import sys
+from base64 import b64decode
 from importlib.util import cache_from_source
 from pathlib import Path
+from zlib import decompress
 
 from IPython.core.magic import register_cell_magic
 
@@ -68,7 +79,6 @@ if "_saved" not in globals():
 @register_cell_magic
 def book_file(name, text):
     """Save the cell under `name`; a file that somebody else changed is first put aside."""
-    text = "".join(line for line in text.splitlines(True) if not line.startswith("#@title"))
     path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     before = path.read_text(encoding="utf-8") if path.is_file() else None
@@ -86,239 +96,49 @@ def book_file(name, text):
     # before a change, would be used again. (The Setup cell puts this folder first on the path.)
     for module in [m for m in sys.modules if m.split(".")[0] in ("utils", "explorer", "exercises")]:
         del sys.modules[module]
+
+
+def book_unpack(packed):
+    """Save the files that a cell carries compressed."""
+    for name, text in json.loads(decompress(b64decode(packed))).items():
+        book_file(name, text)
 '''
 
 
-class ExportError(ValueError):
-    """A notebook that cannot be exported: the message names the file, the cell and the reason."""
+def export_all(book: Book, out: Path) -> list[Path]:
+    """Write ``out/notebooks/NAME.ipynb`` for each notebook of the book.
 
-
-def export_all(project: Path, out: Path) -> list[Path]:
-    """Write ``out/notebooks/NAME.ipynb`` for each notebook that ``_quarto.yml`` lists.
-
-    Returns: the paths written, in the book's order.  Raises: ExportError.
+    Returns: the paths written, in the book's order.  Raises: BookError naming file, cell and reason.
     """
-    book = Book(Path(project))
     folder = Path(out) / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for page in book.notebooks:
-        path = folder / page.name
-        nbformat.write(export_notebook(book, page), path)
-        written.append(path)
-    return written
+    sources = book.notebooks
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # pictures are made here while Pandoc writes
+        written = pool.map(lambda source: _prose(book, source), sources)
+        read = {source: _read(book, source) for source in sources}
+        prose = dict(zip(sources, written))
+    _check_links(book, prose)
+    linked = {link for one in prose.values() for link in one.links}
+    shelf = _Shelf(book.root)
+    for source in sources:
+        notebook = _notebook(book, shelf, source, read[source], prose[source], linked)
+        notebooks.save(notebook, folder / source.name)
+    return [folder / source.name for source in sources]
 
 
-def colab_url(config: dict, name: str) -> str | None:
-    """The address that opens the exported notebook in Colab; None without a ``repo-url`` on GitHub.
-
-    Parameters: config, the contents of ``_quarto.yml``; name, such as "5-1-math.ipynb".
-    """
-    url = (config.get("book") or {}).get("repo-url") or ""
-    match = re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?", url)
-    if not match:
-        return None
-    owner, repository = match.groups()
-    return (
-        f"https://colab.research.google.com/github/{owner}/{repository}"
-        f"/blob/gh-pages/notebooks/{name}"
-    )
-
-
-@dataclass
-class Book:
-    """The sources of the book, read once."""
-
-    root: Path
-    config: dict = field(init=False)
-    pages: list[PurePosixPath] = field(init=False)
-    _read: dict[PurePosixPath, NotebookNode] = field(init=False, default_factory=dict)
-
-    def __post_init__(self):
-        self.config = yaml.safe_load((self.root / "_quarto.yml").read_text(encoding="utf-8"))
-        self.pages = [PurePosixPath(page) for page in _pages(self.config["book"])]
-
-    @property
-    def notebooks(self) -> list[PurePosixPath]:
-        return [page for page in self.pages if page.suffix == ".ipynb"]
-
-    @property
-    def site(self) -> str | None:
-        url = self.config["book"].get("site-url")
-        return url.rstrip("/") if url else None
-
-    def read(self, page: PurePosixPath) -> NotebookNode:
-        """The notebook, read once and not to be changed."""
-        if page not in self._read:
-            self._read[page] = nbformat.read(self.root / page, as_version=4)
-        return self._read[page]
-
-    @cached_property
-    def works(self) -> dict[str, dict]:
-        name = self.config.get("bibliography")
-        return lower.load_works(self.root / name if name else None)
-
-    @cached_property
-    def targets(self) -> dict[PurePosixPath, set[str]]:
-        """Page -> the identifiers on it that some page of the book links to."""
-        found: dict[PurePosixPath, set[str]] = {page: set() for page in self.pages}
-        for page in self.pages:
-            for target in re.findall(r"\]\(\s*([^()\s]*#[^()\s]+)", self._text(page)):
-                path, _, fragment = target.partition("#")
-                other = _resolve(page, path) if path else page
-                if other in found and "://" not in target:
-                    found[other].add(fragment)
-        return found
-
-    def identifiers(self, page: PurePosixPath) -> set[str]:
-        """All identifiers on a page, of headings and of divs, each heading's name numbered apart."""
-        text = self._text(page)
-        seen: dict[str, int] = {}
-        names = set(lower.explicit_ids(text))
-        for _, _, name in lower.headings(text):
-            names.add(f"{name}-{seen[name]}" if name in seen else name)
-            seen[name] = seen.get(name, 0) + 1
-        return names
-
-    def _text(self, page: PurePosixPath) -> str:
-        if not (self.root / page).is_file():
-            return ""
-        if page.suffix != ".ipynb":
-            return (self.root / page).read_text(encoding="utf-8")
-        cells = [cell.source for cell in self.read(page).cells if cell.cell_type == "markdown"]
-        return "\n\n".join(cells)
-
-
-def export_notebook(book: Book, page: PurePosixPath) -> NotebookNode:
-    """Return the self-contained edition of one notebook of the book.
-
-    Parameters: book; page, relative to the project, such as ``chapters/5-1-math.ipynb``.
-    Raises: ExportError naming the file, the cell and the construct.
-    """
-    source = book.read(page)
-    context = lower.Page(
-        link=lambda target: _link(book, page, target),
-        works=book.works,
-        anchors=frozenset(book.targets.get(page, ())),
-    )
-    cells, names = [], {"utils/__init__.py", "utils/published.json"}
-    for number, cell in enumerate(source.cells, start=1):
-        try:
-            if cell.cell_type == "markdown":
-                if cell.get("attachments"):
-                    raise lower.NotLowered("an attachment")
-                cells.append(_markdown_cell(cell.id, lower.markdown(cell.source, context)))
-            elif cell.cell_type == "code":
-                cells += _code_cells(cell, context)
-                names |= _needs(book.root, _parse(cell.source))
-            else:
-                raise lower.NotLowered(f"a cell of type {cell.cell_type!r}")
-        except lower.NotLowered as error:
-            raise ExportError(f"{page}, cell {number}: {error}") from error
-    title, setup, rest = _opening(page, cells)
-    cells = [
-        title,
-        _markdown_cell("edition", _edition(book, page, source)),
-        *_file_cells(_files(book.root, names)),
-        _markdown_cell("start", "## Start here"),
-        setup,
-        *rest,
-    ]
-    if context.cited:
-        lines = [f"- {lower.reference(book.works[key])}" for key in sorted(context.cited)]
-        cells.append(_markdown_cell("works-cited", "\n".join(["## Works cited", "", *lines])))
-    _number(cells)
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=copy.deepcopy(METADATA))
-    notebook.metadata.colab["name"] = page.name
-    notebook.nbformat_minor = 5
-    nbformat.validate(notebook)
-    return notebook
-
-
-# --- pages and links --------------------------------------------------------------------------
-
-
-def _pages(node) -> list[str]:
-    """The files listed under ``book``: chapters, parts and their chapters, appendices."""
-    if isinstance(node, str):
-        return [node] if node.endswith((".qmd", ".ipynb", ".md")) else []
-    if isinstance(node, list):
-        return [page for item in node for page in _pages(item)]
-    return [
-        page for key in ("part", "chapters", "appendices") for page in _pages(node.get(key, []))
-    ]
-
-
-def _resolve(page: PurePosixPath, path: str) -> PurePosixPath:
-    return PurePosixPath(normpath((page.parent / path).as_posix()))
-
-
-def _link(book: Book, page: PurePosixPath, target: str) -> str | None:
-    """Where a link of ``page`` leads from the exported notebook; None where only its text can stay."""
-    if re.match(r"(https?|mailto):", target):
-        return target
-    path, _, fragment = target.partition("#")
-    other = _resolve(page, path) if path else page
-    anchor = f"#{fragment}" if fragment else ""
-    if not (book.root / other).exists():
-        raise lower.NotLowered(f"the link to {target!r}: there is no such file")
-    if fragment and fragment not in book.identifiers(other):
-        raise lower.NotLowered(f"the link to {target!r}: there is no such place in {other.name}")
-    if other == page:
-        return anchor or page.name
-    if other in book.pages:
-        if book.site:
-            return f"{book.site}/{other.with_suffix('.html')}{anchor}"
-        return f"{other.name}{anchor}" if other.suffix == ".ipynb" else None
-    repository = (book.config["book"].get("repo-url") or "").rstrip("/")
-    return f"{repository}/blob/main/{other}" if repository else None
-
-
-# --- cells ------------------------------------------------------------------------------------
-
-
-def _markdown_cell(id: str, source: str, /, **metadata) -> NotebookNode:
-    return from_dict({"cell_type": "markdown", "id": id, "metadata": metadata, "source": source})
-
-
-def _code_cell(id: str, source: str, outputs=()) -> NotebookNode:
-    return from_dict(
-        {
-            "cell_type": "code",
-            "execution_count": None,  # `_number` knows
-            "id": id,
-            "metadata": {},
-            "outputs": [copy.deepcopy(output) for output in outputs],
-            "source": source,
-        }
-    )
-
-
-def _code_cells(cell: NotebookNode, context: lower.Page) -> list[NotebookNode]:
-    """The code cell, folded where its options say so, and the caption below it as a cell."""
-    options, code = _options(cell.source)
-    new = _code_cell(cell.id, code, cell.outputs)
-    if cell.metadata.get("tags"):
-        new.metadata["tags"] = list(cell.metadata.tags)
-    if options.get("code-fold") is True or options.get("echo") is False:
-        _fold(new, options.get("code-summary", "Code"))
-    for output in new.outputs:
-        _add_picture(output)
-    if "fig-alt" in options:
-        new.metadata["fig-alt"] = options["fig-alt"]
-    caption = _caption(options, context)
-    return [new] if caption is None else [new, _markdown_cell(f"caption-{cell.id}", caption)]
-
-
-def _add_picture(output: NotebookNode) -> None:
-    """Give a stored vector figure a PNG beside it.
+def _read(book: Book, source: PurePosixPath) -> Node:
+    """The notebook as it is stored, with a PNG beside each vector figure.
 
     JupyterLab shows no vector graphics of a notebook that it does not trust yet, and without a
     PNG a reader would see only ``<Figure size ...>`` before the first run.
     """
-    data = output.get("data", {})
-    if "image/svg+xml" in data and "image/png" not in data:
-        data["image/png"] = _png(data["image/svg+xml"])
+    notebook = notebooks.load(book.root / source, str(source))
+    for _, cell in notebooks.code_cells(notebook):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if "image/svg+xml" in data and "image/png" not in data:
+                data["image/png"] = _png(data["image/svg+xml"])
+    return notebook
 
 
 @cache
@@ -331,86 +151,183 @@ def _png(svg: str) -> str:
     return b64encode(picture).decode() + "\n"
 
 
-def _options(source: str) -> tuple[dict, str]:
-    lines = source.splitlines()
-    first = next((i for i, line in enumerate(lines) if not line.startswith("#|")), len(lines))
-    if any(line.lstrip().startswith("#|") for line in lines[first:]):
-        raise lower.NotLowered("an option (#|) below the first line of code")
-    options = yaml.safe_load("\n".join(line[2:].removeprefix(" ") for line in lines[:first])) or {}
-    for key, value in options.items():
-        if key not in OPTIONS:
-            raise lower.NotLowered(f"the option {key!r}")
-        if key == "classes" and value != "as-published":
-            raise lower.NotLowered(f"the class {value!r}")
-        if key in ("echo", "code-fold") and not isinstance(value, bool):
-            raise lower.NotLowered(f"the value {value!r} of {key!r}")
-    return options, "\n".join(lines[first:])
-
-
-def _fold(cell: NotebookNode, title: str) -> None:
-    """Hide the code: by Jupyter's metadata, and as a form with a title on Colab."""
-    form = f'#@title {title} {{ display-mode: "form" }}\n'
-    if cell.source.startswith("%%"):
-        magic, _, rest = cell.source.partition("\n")
-        cell.source = f"{magic}\n{form}{rest}"
-    else:
-        cell.source = form + cell.source
-    cell.metadata["cellView"] = "form"
-    cell.metadata["jupyter"] = {"source_hidden": True}
-
-
-def _caption(options: dict, context: lower.Page) -> str | None:
-    if "fig-cap" not in options:
-        return None
-    caption = lower.markdown(str(options["fig-cap"]).strip(), context)
-    caption = re.sub(r"^(Figure [\w.]+?\.)(?=\s)", r"**\1**", caption)
-    if "fig-alt" not in options:
-        return caption
-    # Jupyter shows stored pictures without their alternative text, so it stands below them.
-    alt = lower.markdown(str(options["fig-alt"]).strip(), context)
-    return f"{caption}\n\n<details>\n<summary>The figure in words</summary>\n\n{alt}\n\n</details>"
-
-
-def _opening(page: PurePosixPath, cells: list) -> tuple[NotebookNode, NotebookNode, list]:
+def _notebook(
+    book: Book,
+    shelf: _Shelf,
+    source: PurePosixPath,
+    notebook: Node,
+    prose: Prose,
+    linked: set[str],
+) -> Node:
+    """The one-file edition of one notebook; ``linked`` holds the places that need an anchor."""
+    cells, names, imports = [], {"utils/__init__.py", "utils/published.json"}, set()
+    markdown = {
+        id: "\n\n".join(
+            text if kind == "text" else f'<a id="{text}"></a>'
+            for kind, text in parts
+            if kind == "text" or f"{source}#{text}" in linked
+        )
+        for id, parts in prose.cells.items()
+    }
+    for number, cell in enumerate(notebook.cells, 1):
+        with notebooks.at(str(source), number, cell):
+            if cell.cell_type == "markdown":
+                cells.append(_markdown_cell(cell.id, markdown[cell.id]))
+                continue
+            new = _code_cell(cell)
+            cells.append(new)
+            if caption := markdown.get(f"caption-{cell.id}"):
+                cells.append(_markdown_cell(f"caption-{cell.id}", caption))
+            imports |= _imports(new.source)
+            names |= shelf.needs(new.source)
     if len(cells) < 2 or not cells[0].source.startswith("# "):
-        raise ExportError(f"{page}, cell 1: not a heading of the first level")
+        raise BookError(f"{source}, cell 1: not a heading of the first level")
     if "setup" not in cells[1].metadata.get("tags", []):
-        raise ExportError(f"{page}, cell 2: not the setup cell (tag 'setup')")
-    return cells[0], cells[1], cells[2:]
-
-
-def _edition(book: Book, page: PurePosixPath, source: NotebookNode) -> str:
-    """The note below the title: what this file is and what it needs."""
-    title = book.config["book"]["title"]
-    code = "\n".join(cell.source for cell in source.cells if cell.cell_type == "code")
-    needs = ["NumPy", "scikit-learn", "Matplotlib"]
-    if re.search(r"^\s*(import|from) torch\b", code, flags=re.MULTILINE):
-        needs.append("PyTorch")
-    lines = [
-        f"> **This file stands alone.** It is one page of *{title}*, made to run anywhere: on",
-        "> Colab, on Kaggle, in JupyterLab, in VS Code. Nothing is fetched and nothing is",
-        f"> installed; it uses the {', '.join(needs[:-1])} and {needs[-1]} that are there. The",
-        "> book's own modules are in the folded cells below, for you to read and to change;",
-        "> *Run all* writes them as files beside this notebook.",
+        raise BookError(f"{source}, cell 2: not the setup cell (tag 'setup')")
+    files = shelf.files(names)
+    libraries = imports.union(*(_imports(files[name]) for name in files if name.endswith(".py")))
+    if "works-cited" in markdown:
+        cells.append(_markdown_cell("works-cited", markdown["works-cited"]))
+    cells[1:1] = [
+        _markdown_cell("edition", _edition(book, source, libraries)),
+        *_file_cells(book, files),
+        _markdown_cell("start", '<a id="start"></a>\n\n## Start here'),
     ]
-    links = []
-    if book.site:
-        links.append(f"[Read this page in the book]({book.site}/{page.with_suffix('.html')})")
-    colab = colab_url(book.config, page.name)
-    if colab:
-        links.append(f"[Open in Colab]({colab})")
-    if links:
-        lines += [">", f"> {' · '.join(links)}"]
-    return "\n".join(lines)
+    _number(cells)
+    metadata = copy.deepcopy(METADATA)
+    metadata["colab"]["name"] = source.name
+    if "torch" in imports:  # only PyTorch makes use of one
+        metadata["accelerator"], metadata["colab"]["gpuType"] = "GPU", "T4"
+    return notebooks.node(
+        {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    )
 
 
-def _number(cells: list[NotebookNode]) -> None:
+# --- prose ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Prose:
+    """What Pandoc made of one notebook's Markdown cells and captions."""
+
+    #: A cell's id -> its parts in order: ("text", Markdown) or ("anchor", an identifier).
+    cells: dict[str, list[tuple[str, str]]]
+    #: What can be linked to on this page.
+    places: set[str]
+    #: Where its links lead, "chapters/5-1-math.ipynb#loss", and a cell that has the link.
+    links: dict[str, str]
+
+
+def _prose(book: Book, source: PurePosixPath) -> Prose:
+    home = {"site": book.site, "files": book.source_url("")}
+    document = json.loads(pandoc.read_page(book, source, "notebook", "--to=json", **home))
+    cells = {}
+    for div in document["blocks"]:
+        (id, _, _), blocks = div["c"]
+        kinds = {"CodeBlock": "text", "RawBlock": "anchor"}
+        cells[id] = [(kinds[block["t"]], block["c"][1]) for block in blocks]
+    places = {text["c"] for text in document["meta"]["places"]["c"]}
+    links = [link["c"] for link in document["meta"]["links"]["c"]]
+    return Prose(cells, places, {link["to"]["c"]: link["from"]["c"] for link in links})
+
+
+def _check_links(book: Book, written: dict[PurePosixPath, Prose]) -> None:
+    """Raises: BookError for a link to a place that its page does not have."""
+    places = {str(source): prose.places for source, prose in written.items()}
+    for link, where in (pair for prose in written.values() for pair in prose.links.items()):
+        page, _, place = link.partition("#")
+        if page not in places:
+            places[page] = _places(book.root / page)
+        if place not in places[page]:
+            raise BookError(f"{where}: a link to '{link}', but there is no such place")
+
+
+def _places(path: Path) -> set[str]:
+    """The identifiers of a page that is no notebook."""
+
+    def identifiers(node) -> Iterator[str]:
+        if isinstance(node, list):
+            for below in node:
+                yield from identifiers(below)
+        elif isinstance(node, dict):
+            if node.get("t") in ("Header", "Div", "Span"):
+                yield node["c"][node["t"] == "Header"][0]
+            yield from identifiers(node.get("c"))
+
+    page = pandoc.run("--from=markdown", "--to=json", path, page=path.name)
+    return set(identifiers(json.loads(page)["blocks"]))
+
+
+# --- cells ------------------------------------------------------------------------------------
+
+
+def _markdown_cell(id: str, source: str, /, **metadata) -> Node:
+    return notebooks.node(
+        {"cell_type": "markdown", "id": id, "metadata": metadata, "source": source}
+    )
+
+
+def _code_cell(cell: Node) -> Node:
+    """The code cell, folded where its options say so; its outputs as they are."""
+    options, code = notebooks.options(cell.source)
+    new = _cell_of_code(cell.id, code)
+    new.outputs = cell.outputs
+    if cell.metadata.get("tags"):
+        new.metadata["tags"] = cell.metadata.tags
+    if options.get("code-fold") is True or options.get("echo") is False:
+        _fold(new, options.get("code-summary", "Code"))
+    if "fig-alt" in options:
+        new.metadata["fig-alt"] = options["fig-alt"]
+    return new
+
+
+def _cell_of_code(id: str, source: str) -> Node:
+    """A code cell without outputs; `_number` counts it later."""
+    return notebooks.node(
+        {
+            "cell_type": "code",
+            "execution_count": None,
+            "id": id,
+            "metadata": {},
+            "outputs": [],
+            "source": source.rstrip("\n"),
+        }
+    )
+
+
+def _fold(cell: Node, title: str | None = None) -> None:
+    """Hide the code: by Jupyter's metadata and Kaggle's, and as a form with a title on Colab."""
+    if title:
+        cell.source = f'#@title {title} {{ display-mode: "form" }}\n{cell.source}'
+    cell.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}
+    cell.metadata["_kg_hide-input"] = True
+
+
+def _edition(book: Book, source: PurePosixPath, imports: set[str]) -> str:
+    """The note below the title: what this file is and what it needs."""
+    *first, last = (name for module, name in LIBRARIES.items() if module in imports)
+    needs = f"{', '.join(first)} and {last}" if first else last
+    links = {
+        "Start here": "#start",
+        "Read this page in the book": book.site
+        and f"{book.site}/{source.with_suffix('.html').as_posix()}",
+        "Open in Colab": book.colab_url(source.name),
+    }
+    return (
+        f"> **This file stands alone.** It is one page of *{book.title}*, made to run anywhere: on\n"
+        "> Colab, on Kaggle, in JupyterLab, in VS Code. Nothing is fetched and nothing is\n"
+        f"> installed; it uses the {needs} that {'are' if first else 'is'} there. The book's own\n"
+        "> modules are in the first section, for you to read and to change; *Run all* writes them\n"
+        "> as files beside this notebook.\n"
+        ">\n"
+        f"> {' · '.join(f'[{text}]({address})' for text, address in links.items() if address)}"
+    )
+
+
+def _number(cells: list[Node]) -> None:
     """Number the code cells as one run from the top does."""
-    count = 0
-    for cell in cells:
-        if cell.cell_type != "code":
-            continue
-        count += 1
+    code = (cell for cell in cells if cell.cell_type == "code")
+    for count, cell in enumerate(code, 1):
         cell.execution_count = count
         for output in cell.outputs:
             if output.output_type == "execute_result":
@@ -420,89 +337,166 @@ def _number(cells: list[NotebookNode]) -> None:
 # --- the files that travel --------------------------------------------------------------------
 
 
-def _file_cells(files: dict[str, str]) -> list[NotebookNode]:
+def _file_cells(book: Book, files: dict[str, str]) -> list[Node]:
+    """The section with the book's files: what nobody edits folded, then the modules to read.
+
+    The data come first: where published.json is, the folder ``utils`` is known to be the book's.
+    """
     heading = _markdown_cell(
         "files",
         "## The book's own files\n\n"
-        "The modules and data that this notebook uses, one cell a file. Run them once; you can "
-        "fold this section away.",
+        "The modules that this notebook uses, for you to read and to change, and, folded, what they "
+        "need. Run them once; you can fold this section away.",
         id="files",  # Colab's name of the cell, for collapsed_sections
     )
     heading.metadata["jp-MarkdownHeadingCollapsed"] = True
-    writer = _code_cell("files-writer", WRITER.rstrip("\n"))
-    writer.metadata["cellView"] = "form"
-    writer.metadata["jupyter"] = {"source_hidden": True}
-    cells = [heading, writer]
-    for name in sorted(files, key=_rank):
-        id = "file-" + re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")
-        cell = _code_cell(id, f"%%book_file {name}\n{files[name]}".rstrip("\n"))
-        _fold(cell, name)
-        cells.append(cell)
+    writer = _cell_of_code("files-writer", WRITER)
+    _fold(writer)
+    cells = [heading, writer, _data_cell({n: t for n, t in files.items() if n.endswith(".json")})]
+    for package in PACKAGES:
+        packed = {
+            name: text
+            for name, text in sorted(files.items())
+            if name.startswith(f"{package}/") and not name.endswith(".json")
+            if name not in READABLE
+        }
+        if packed:
+            cells.append(_packed_cell(book, package, packed))
+    for name in READABLE:
+        if name in files:
+            id, says = f"file-{PurePosixPath(name).stem}", _first_line(files[name])
+            cells.append(_markdown_cell(f"{id}-says", f"### `{name}`\n\n{says}"))
+            cells.append(_cell_of_code(id, f"%%book_file {name}\n{files[name]}"))
+            cells[-1].metadata["_kg_hide-input"] = True  # Kaggle cannot fold the section
     return cells
 
 
-def _rank(name: str) -> tuple:
-    """published.json first: where it is, the folder is known to be ours; then code, then data."""
-    return (name != "utils/published.json", not name.endswith(".py"), name)
+def _data_cell(files: dict[str, str]) -> Node:
+    """The data as they are, one entry a line."""
+    names = sorted(files, key=lambda name: (name != "utils/published.json", name))
+    code = "\n\n".join(f'book_file("{name}", r"""{_entries(files[name])}""")' for name in names)
+    cell = _cell_of_code("files-data", code)
+    _fold(cell, f"Data: {', '.join(PurePosixPath(name).name for name in names)}")
+    return cell
 
 
-def _files(root: Path, names: set[str]) -> dict[str, str]:
-    """The texts of these files of the book and of all that they need in turn."""
-    files: dict[str, str] = {}
-    names = set(names)
-    while names:
-        name = names.pop()
-        text = (root / name).read_text(encoding="utf-8")
-        # One final newline, as a cell leaves it: the text of a cell ends without its own.
-        files[name] = text.rstrip("\n") + "\n"
-        if name.endswith(".py"):
-            names |= _needs_of_module(root, text) - files.keys()
-    return files
+def _entries(text: str) -> str:
+    """JSON with a line for each of its entries, and for each entry of a list among them."""
+
+    def line(value) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    def entry(value) -> str:
+        return (
+            "[\n" + ",\n".join(map(line, value)) + "]" if isinstance(value, list) else line(value)
+        )
+
+    pairs = (f"{line(key)}: {entry(value)}" for key, value in json.loads(text).items())
+    return "{\n" + ",\n".join(pairs) + "\n}\n"
+
+
+def _packed_cell(book: Book, package: str, files: dict[str, str]) -> Node:
+    """Files that nobody changes in a notebook, compressed, and a word on where to read them."""
+    packed = b64encode(zlib.compress(json.dumps(files).encode(), 9)).decode()
+    init = f"{package}/__init__.py"
+    address = book.source_url(package)
+    says = (
+        f"{_first_line(files[init]).rstrip('.')}. These {len(files)} files travel compressed, because "
+        "nobody needs to change them here. Running the cell writes them beside this notebook, where "
+        "you can read them: "
+        + ", ".join(files)
+        + "."
+        + (f" Or read them at {address}" * bool(address))
+    )
+    comment = textwrap.fill(
+        says, 100, initial_indent="# ", subsequent_indent="# ", break_long_words=False
+    )
+    lines = "\n".join(textwrap.wrap(packed, 2000))
+    cell = _cell_of_code(f"files-{package}", f'{comment}\nbook_unpack("""\n{lines}\n""")')
+    _fold(
+        cell,
+        f"Packed: the other files of {package}" if package == "utils" else f"Packed: {package}",
+    )
+    return cell
+
+
+def _first_line(module: str) -> str:
+    """The first line of a module's docstring, as Markdown."""
+    return (ast.get_docstring(ast.parse(module)) or "").partition("\n")[0].replace("``", "`")
+
+
+class _Shelf:
+    """The files of the project that can travel, and what each of them needs."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.needs = cache(self._needs)
+        #: A data file's name -> its path: what lies beside the modules, and what was recorded.
+        self.data: dict[str, set[str]] = {}
+        for folder in FOLDERS:
+            for path in sorted((root / folder).glob("*.*")):
+                if path.is_file() and path.suffix not in (".py", ".pyc"):
+                    self.data.setdefault(path.name, set()).add(f"{folder}/{path.name}")
+
+    def files(self, names: set[str]) -> dict[str, str]:
+        """The texts of these files and of all that they need in turn."""
+        files: dict[str, str] = {}
+        names = set(names)
+        while names:
+            name = names.pop()
+            # One final newline, as a cell leaves it: the text of a cell ends without its own.
+            files[name] = read_text(self.root / name, name).rstrip("\n") + "\n"
+            if name.endswith(".py"):
+                try:
+                    names |= self.needs(files[name], PurePosixPath(name)) - files.keys()
+                except BookError as error:
+                    raise BookError(f"{name}: {error}") from None
+        return files
+
+    def _needs(self, code: str, of: PurePosixPath | None = None) -> frozenset[str]:
+        """The files that a piece of code, that of the module ``of``, imports or names."""
+        names = set()
+        for level, module in _modules(code):
+            if level:
+                if of is None:
+                    raise BookError("a relative import")
+                module = ".".join([*of.parts[:-level], *filter(None, [module])])
+            package = module.partition(".")[0]
+            if package not in PACKAGES and (self.root / package).is_dir():
+                raise BookError(f"the import of {package!r}, which does not travel")
+            folder = module.replace(".", "/")
+            for path in (f"{folder}.py", f"{folder}/__init__.py"):
+                if package in PACKAGES and (self.root / path).is_file():
+                    names |= {path, f"{package}/__init__.py"}
+        for node in ast.walk(_parse(code)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names |= self.data.get(PurePosixPath(node.value).name, set())
+        return frozenset(names)
 
 
 @cache
-def _needs_of_module(root: Path, text: str) -> set[str]:
-    return _needs(root, ast.parse(text))
-
-
 def _parse(code: str) -> ast.AST:
     try:
         return ast.parse(code)
     except SyntaxError as error:
-        raise lower.NotLowered(f"code that is not plain Python ({error.msg})") from error
+        raise BookError(f"code that is not plain Python ({error.msg})") from None
 
 
-def _needs(root: Path, tree: ast.AST) -> set[str]:
-    """The project's files that a piece of code imports or names."""
-    names = set()
-    for node in ast.walk(tree):
+def _modules(code: str) -> Iterator[tuple[int, str]]:
+    """(dots before it, name) of each module that the code imports, or may import from a package."""
+    for node in ast.walk(_parse(code)):
         if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
+            yield from ((0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                raise lower.NotLowered("a relative import")
-            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            modules = []
-        for module in modules:
-            package = module.partition(".")[0]
-            if package not in PACKAGES and (root / package).is_dir():
-                raise lower.NotLowered(f"the import of {package!r}, which does not travel")
-            folder = module.replace(".", "/")
-            for path in (f"{folder}.py", f"{folder}/__init__.py"):
-                if package in PACKAGES and (root / path).is_file():
-                    names |= {path, f"{package}/__init__.py"}
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            for folder in (*PACKAGES, "chapters/recorded"):
-                name = f"{folder}/{PurePosixPath(node.value).name}" if node.value else folder
-                if not name.endswith(".py") and _is_plain(node.value) and (root / name).is_file():
-                    names.add(name)
-    return names
+            base = [node.module] if node.module else []
+            yield node.level, ".".join(base)
+            yield from ((node.level, ".".join([*base, alias.name])) for alias in node.names)
 
 
-def _is_plain(text: str) -> bool:
-    """Whether a string can be the name of a file: ``book.mplstyle``, ``recorded/timings.json``."""
-    return re.fullmatch(r"[\w./-]+\.\w+", text) is not None
+@cache
+def _imports(code: str) -> frozenset[str]:
+    """The top-level names of what the code imports."""
+    return frozenset(module.partition(".")[0] for level, module in _modules(code) if not level)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -511,8 +505,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "_book", help="default: _book")
     options = parser.parse_args(arguments)
     try:
-        written = export_all(options.project, options.output)
-    except (ExportError, FileNotFoundError) as error:
+        written = export_all(Book.read(options.project), options.output)
+    except BookError as error:
         print(f"export: {error}", file=sys.stderr)
         return 1
     for path in written:

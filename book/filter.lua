@@ -1,28 +1,28 @@
 --[[ The few constructs of the book that Pandoc does not know by itself; the grammar is in CONTRIBUTING.md.
 
 In come a page as Pandoc reads it (a notebook, or Markdown) and the metadata that book/pandoc.py sets:
-  edition   html, or one of the one-document editions typst and epub
+  edition   html, one of the one-document editions typst and epub, or notebook, the one-file notebooks
   page      the source, relative to the project: chapters/5-1-math.ipynb
   project   where the project lies
   pages     for each page of the book, as JSON, its source and the identifier of its first heading
+  site      for notebook, the address of the published book, if it has one
+  files     for notebook, the address of its repository's files, if it has one
 A code cell brings its options as attributes and one form of each output; a drawing is an image here, whose source
 book/site/outputs.py knows. Whatever is not in the grammar is refused by name, with file and cell.
 ]]
 
-local edition, page, project, anchors
-local target, handlers
+local edition, page, project, anchors, site, files
+local target, handlers, caption_of
 local cell_number, cell_id = 0, nil
 local stringify = pandoc.utils.stringify
 
 local CALLOUTS = { note = "Note", tip = "Tip", warning = "Warning", important = "Important", caution = "Caution" }
 
-local function refuse(message)
-  local where = page
-  if cell_number > 0 then
-    where = where .. ", cell " .. cell_number .. (cell_id and cell_id ~= "" and " (" .. cell_id .. ")" or "")
-  end
-  error("BOOK " .. where .. ": " .. message, 0)
+local function where()
+  if cell_number == 0 then return page end
+  return page .. ", cell " .. cell_number .. (cell_id and cell_id ~= "" and " (" .. cell_id .. ")" or "")
 end
+local function refuse(message) error("BOOK " .. where() .. ": " .. message, 0) end
 
 local function html(text) return pandoc.RawBlock("html", text) end
 local function typst(text) return pandoc.RawBlock("typst", text) end
@@ -81,6 +81,7 @@ end
 
 local function code_cell(cell)
   local options, blocks = cell.attributes, pandoc.Blocks({})
+  if edition == "notebook" then return pandoc.Div(caption_of(options), pandoc.Attr("caption-" .. cell.identifier, { "cell" })) end
 
   if options.echo ~= "false" then
     local block = highlighted(cell.content[1].text, "Code " .. cell_number, "python")
@@ -128,6 +129,104 @@ local function code_cell(cell)
   return pandoc.Div(blocks, pandoc.Attr("", { "cell" }))
 end
 
+-- ---- One-file notebooks --------------------------------------------------------------------------
+
+-- Markdown as Jupyter, Colab, Kaggle and VS Code read it: CommonMark, pipe tables and mathematics in dollars. Each
+-- Markdown cell, and the caption of each code cell, becomes text again; book/export.py puts them between the code.
+local MARKDOWN = "commonmark+tex_math_dollars+pipe_tables+strikeout"
+local places, links = pandoc.List({}), pandoc.List({}) -- what can be linked to here, and where links lead
+
+local function markdown_of(blocks)
+  return (pandoc.write(pandoc.Pandoc(blocks), MARKDOWN, pandoc.WriterOptions({ wrap_text = "preserve" })):gsub("\n+$", ""))
+end
+
+local function anchor(identifier) return '<a id="' .. escape(identifier) .. '"></a>' end
+
+-- A summary is HTML, so its text is too; mathematics stays in dollars, which Jupyter looks for everywhere.
+local function details(summary, blocks, attribute)
+  local inlines = pandoc.Inlines(summary):walk({
+    Math = function(math) return pandoc.RawInline("html", "$" .. escape(math.text) .. "$") end,
+  })
+  local text = pandoc.write(pandoc.Pandoc({ pandoc.Plain(inlines) }), "html", pandoc.WriterOptions({ wrap_text = "none" }))
+  -- The blank lines that the writer puts around these lines make Markdown and mathematics between them work.
+  local all = pandoc.Blocks({ html("<details" .. (attribute or "") .. ">\n<summary>" .. text:gsub("\n+$", "") .. "</summary>") })
+  all:extend(blocks)
+  all:insert(html("</details>"))
+  return all
+end
+
+-- Jupyter sets mathematics aside before it reads Markdown, so that the quotation mark of a second line would land in
+-- the formula: in a quotation, one line a formula.
+local function quotation(title, blocks)
+  local all = pandoc.Blocks({ pandoc.Para({ pandoc.Strong(title) }) })
+  all:extend(blocks)
+  return pandoc.BlockQuote(all:walk({ Math = function(math)
+    return pandoc.Math(math.mathtype, (math.text:gsub("%s*\n%s*", " ")))
+  end }))
+end
+
+-- What stands below a figure. Jupyter shows stored pictures without their alternative text, so it stands there too.
+function caption_of(options)
+  if not options["fig-cap"] then return {} end
+  local caption = inlines_of(options["fig-cap"])
+  local number = caption[3] and caption[1].text == "Figure" and caption[3].text or ""
+  if number:match("^[%w.]+%.$") then
+    caption = pandoc.Inlines({ pandoc.Strong({ caption[1], caption[2], caption[3] }), table.unpack(caption, 4) })
+  end
+  local blocks = pandoc.Blocks({ pandoc.Para(caption) }):walk(handlers)
+  if options["fig-alt"] then
+    local words = pandoc.Blocks({ pandoc.Para(inlines_of(options["fig-alt"])) })
+    blocks:extend(details({ pandoc.Str("The figure in words") }, words:walk(handlers)))
+  end
+  return blocks
+end
+
+-- The list of works that citeproc has made, each with the place that the citations link to.
+local function works_cited(div)
+  local items = div.content:map(function(entry)
+    local inlines = pandoc.utils.blocks_to_inlines(entry.content):walk({ Span = function(span) return span.content end })
+    inlines:insert(1, pandoc.RawInline("html", anchor(entry.identifier)))
+    return { pandoc.Plain(inlines) }
+  end)
+  return pandoc.Div({ pandoc.Header(2, "Works cited"), pandoc.BulletList(items) }, pandoc.Attr("works-cited", { "cell" }))
+end
+
+-- The cells as blocks of text, with raw blocks between them where a heading can be linked to: before it, so that a jump
+-- shows it; but a page begins with its title.
+local function cells_of(blocks)
+  return blocks:map(function(cell)
+    local parts, text = pandoc.Blocks({}), pandoc.Blocks({})
+    local function place(identifier)
+      if #text > 0 then parts:insert(pandoc.CodeBlock(markdown_of(text))) end
+      if identifier and identifier ~= "" then parts:insert(pandoc.RawBlock("anchor", identifier)) end
+      text = pandoc.Blocks({})
+    end
+    for _, block in ipairs(cell.content) do
+      if block.t == "Header" and block.level > 1 then place(block.identifier) end
+      text:insert(block)
+      if block.t == "Header" and block.level == 1 then place(block.identifier) end
+    end
+    place()
+    cell.content = parts
+    return cell
+  end)
+end
+
+-- Where a link leads from a one-file notebook; nil where only its text can stay.
+local function elsewhere(full, fragment, written)
+  local hash = fragment ~= "" and "#" .. fragment or ""
+  if anchors[full] then
+    if fragment ~= "" then links:insert({ to = full .. hash, from = where() }) end
+    if full == page then return hash ~= "" and hash or pandoc.path.filename(page) end
+    if site then return site .. "/" .. full:gsub("%.%w+$", ".html") .. hash end
+    return full:match("%.ipynb$") and pandoc.path.filename(full) .. hash or nil
+  end
+  local file = io.open(pandoc.path.join({ project, full }))
+  if not file then refuse("a link to '" .. written .. "', and there is no such file") end
+  file:close()
+  return files and files .. full .. hash
+end
+
 -- ---- Prose --------------------------------------------------------------------------------------
 
 local function callout(div, kind)
@@ -140,6 +239,10 @@ local function callout(div, kind)
   if collapse and collapse ~= "true" and collapse ~= "false" then refuse("callout attribute collapse='" .. collapse .. "'") end
   local inlines = inlines_of(title)
   local beyond = title:find("^Beyond the chapter") ~= nil
+  if edition == "notebook" then
+    if not collapse then return quotation(inlines, div.content) end
+    return details({ pandoc.Strong(inlines) }, div.content, collapse == "false" and " open")
+  end
   local blocks = pandoc.Blocks({})
   if edition == "html" then
     local class = "callout " .. kind .. (beyond and " beyond" or "")
@@ -186,6 +289,10 @@ local function equation(div)
   if div.identifier ~= "equation-" .. tag:gsub("%.", "-") then
     refuse("the equation #" .. div.identifier .. " has the number " .. tag)
   end
+  if edition == "notebook" then
+    places:insert(div.identifier)
+    return { html(anchor(div.identifier)), pandoc.Para({ math }) }
+  end
   text = text:gsub("^%s+", ""):gsub("%s+$", "")
   math = pandoc.Math("DisplayMath", text)
   if edition == "html" then
@@ -210,6 +317,7 @@ function target(link)
   if link:match("^%a[%w+.-]*:") then return link end
   local path, fragment = link:match("^([^#]*)#?(.*)$")
   if path == "" then
+    if edition == "notebook" then return fragment:match("^ref%-") and link or elsewhere(page, fragment, link) end
     if fragment:match("^ref%-") then -- a citation
       if page == "chapters/references.qmd" then
         return edition == "html" and link or "#references--" .. fragment
@@ -227,6 +335,7 @@ function target(link)
     if part == ".." then table.remove(parts) elseif part ~= "." then parts[#parts + 1] = part end
   end
   full = table.concat(parts, "/")
+  if edition == "notebook" then return elsewhere(full, fragment, link) end
   if path:match("%.ipynb$") or path:match("%.qmd$") then
     local anchor = anchors[full]
     if not anchor then refuse("a link to '" .. path .. "', which is no page of the book") end
@@ -240,15 +349,56 @@ end
 
 handlers = {
   Link = function(link)
-    link.target = target(link.target)
+    local there = target(link.target)
+    if not there then return link.content end
+    link.target = there
+    if edition == "notebook" then link.attr = pandoc.Attr() end
     return link
+  end,
+  Span = function(span)
+    if edition ~= "notebook" then return end
+    if span.classes:find("nocase") then return span.content end -- citeproc's
+    if span.identifier == "" or #span.classes > 0 or #span.attributes > 0 then refuse("the span '" .. stringify(span) .. "'") end
+    places:insert(span.identifier)
+    span.content:insert(1, pandoc.RawInline("html", anchor(span.identifier)))
+    return span.content
   end,
   -- Typst would resolve citations by itself; Pandoc has done so already.
   Cite = function(cite)
     if edition == "typst" then return cite.content:walk({ Link = handlers.Link }), false end
   end,
+  -- A sign between spaces is no markup.
+  Inlines = function(inlines)
+    if edition ~= "notebook" then return end
+    for i = 2, #inlines do
+      if inlines[i].t == "Str" and inlines[i].text:match("^[<>*]=?$") and inlines[i - 1].t == "Space" then
+        inlines[i] = pandoc.RawInline("commonmark", inlines[i].text)
+      end
+    end
+    return inlines
+  end,
   Str = function(str)
     if str.text:find("{{<", 1, true) then refuse("a Quarto shortcode: " .. str.text) end
+    if str.text:match("^:::+$") then refuse("a ':::' that closes nothing") end
+    if str.text:match("^```") then refuse("a code fence that is not closed in its cell") end
+    if str.text:find("[^", 1, true) then refuse("a footnote that is not there: " .. str.text) end
+    -- Brackets that can be no link need no backslash, and Jupyter could take one for mathematics.
+    if edition == "notebook" and str.text:find("[%[%]]") and not str.text:find("[*_`<>&$\\#|~!]") and not str.text:find("%][%(%[:]") then
+      return pandoc.RawInline("commonmark", str.text)
+    end
+  end,
+  -- What Jupyter's Markdown does not have: a definition becomes an item, the caption of a table a paragraph.
+  DefinitionList = function(list)
+    if edition ~= "notebook" then return end
+    return pandoc.BulletList(list.content:map(function(item)
+      local blocks = pandoc.Blocks({ pandoc.Para({ pandoc.Strong(item[1]) }) })
+      for _, definition in ipairs(item[2]) do blocks:extend(definition) end
+      return blocks
+    end))
+  end,
+  Note = function() if edition == "notebook" then refuse("a footnote") end end,
+  Image = function(image)
+    if edition == "notebook" then refuse("the image '" .. image.src .. "': a picture does not travel") end
   end,
   Math = function(math)
     if math.text:find("\\tag", 1, true) and math.mathtype == "DisplayMath" then
@@ -259,9 +409,15 @@ handlers = {
     end
   end,
   CodeBlock = function(block)
+    if edition == "notebook" then
+      local fence = "```"
+      while block.text:find(fence, 1, true) do fence = fence .. "`" end
+      return pandoc.RawBlock("commonmark", fence .. (block.classes[1] or "") .. "\n" .. block.text .. "\n" .. fence), false
+    end
     if edition == "html" then return highlighted(block.text, "Code", block.classes[1]), false end
   end,
   Figure = function(fig)
+    if edition == "notebook" then return fig.content end
     local image = fig.content[1] and fig.content[1].content and fig.content[1].content[1]
     if image and image.t == "Image" then
       local made = figure(image.src, image.attributes["fig-alt"] or image.attributes.alt, pandoc.utils.blocks_to_inlines(fig.caption.long))
@@ -276,6 +432,7 @@ handlers = {
     refuse("raw " .. raw.format .. ": " .. raw.text:sub(1, 40))
   end,
   RawInline = function(raw)
+    if raw.format == "commonmark" and edition == "notebook" then return end
     if raw.format == "html" and raw.text:match("^%s*<!%-%-") then return {} end
     refuse("raw " .. raw.format .. ": " .. raw.text:sub(1, 40))
   end,
@@ -283,6 +440,11 @@ handlers = {
 }
 
 handlers.Table = function(table_)
+  if edition == "notebook" and #table_.caption.long > 0 then
+    local caption = table_.caption.long
+    table_.caption = pandoc.Caption()
+    return { table_, table.unpack(caption) }
+  end
   if edition == "html" then
     table_ = pandoc.Blocks({ table_ }):walk({ Link = handlers.Link, Str = handlers.Str })[1]
     table_.colspecs = table_.colspecs:map(function(column) return { column[1] } end) -- the browser finds the widths
@@ -293,7 +455,11 @@ end
 handlers.Div = function(div)
   if div.classes:includes("cell") then
     cell_number, cell_id = cell_number + 1, div.identifier
-    if div.classes:includes("markdown") then return div.content:walk(handlers), false end
+    if div.classes:includes("markdown") then
+      local content = div.content:walk(handlers)
+      if edition == "notebook" then content = pandoc.Div(content, pandoc.Attr(div.identifier, { "cell" })) end
+      return content, false
+    end
     if div.classes:includes("code") then
       local block = code_cell(div)
       return block, false
@@ -311,6 +477,7 @@ handlers.Div = function(div)
   end
   if div.identifier:match("^equation%-") then return equation(div), false end
   if div.identifier == "refs" then
+    if edition == "notebook" then return works_cited(div), false end
     if page ~= "chapters/references.qmd" then return {}, false end -- Pandoc needs the list to make links to it
     if edition ~= "html" then
       div = div:walk({ Div = function(entry) if entry.identifier ~= "" then entry.identifier = "references--" .. entry.identifier; return entry end end })
@@ -325,6 +492,7 @@ function Pandoc(document)
   local meta = document.meta
   edition, page, project = stringify(meta.edition), stringify(meta.page), stringify(meta.project)
   anchors = pandoc.json.decode(stringify(meta.pages), false)
+  site, files = meta.site and stringify(meta.site), meta.files and stringify(meta.files)
   local blocks = document.blocks:walk(handlers)
   cell_number = 0
 
@@ -342,6 +510,10 @@ function Pandoc(document)
   end })
   if not first then refuse("no heading") end
 
+  if edition == "notebook" then
+    for identifier in pairs(seen) do places:insert(identifier) end
+    return pandoc.Pandoc(cells_of(blocks), { places = places, links = links })
+  end
   if edition == "html" then
     local contents_ = pandoc.structure.table_of_contents(blocks, { toc_depth = 3 })
     local nested = contents_.content and contents_.content[1] and contents_.content[1][2]

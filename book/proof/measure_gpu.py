@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from book import export
+from book.config import Book
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +30,7 @@ def run_notebooks(folder: Path, only: list[str] | None, *, cpu: bool) -> tuple[d
     if cpu:
         env["CUDA_VISIBLE_DEVICES"] = ""
     reports, wrong = {}, []
-    for path in export.export_all(ROOT, folder):
+    for path in export.export_all(Book.read(ROOT), folder):
         if only and path.stem not in only:
             continue
         alone = folder / path.stem

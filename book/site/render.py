@@ -133,7 +133,7 @@ def _fill(book: Book, built: Path, scratch: Path, renderer: str, html_only: bool
         write_assets(book, built)
         write_pages(book, built, not html_only, say)
     try:
-        notebooks = export.export_all(book.root, built)
+        notebooks = export.export_all(book, built)
     except ValueError as error:
         raise BookError(str(error)) from None
     say(f"  {len(notebooks)} notebooks to download")

@@ -1,23 +1,35 @@
-"""Each exported notebook runs anywhere: an empty folder, no network, no `utils` but its own."""
+"""Each exported notebook runs anywhere: an empty folder, no network, no `utils` but its own.
+
+What can fail in an exported notebook alone?  Its code after "Start here" is that of the source, cell
+by cell, and so are its outputs; that is compared below, and the strict run of the sources (nbval on
+``chapters``) has executed and compared that code.  What differs is the beginning: the cells that
+write the files, and the Setup cell, which must find these files and no others.  So each notebook is
+run here up to its imports, with another project's `utils` in the way.  And because the argument
+rests on the files being those of the sources, the notebooks in WHOLE are run to their end, and their
+outputs compared: one with NumPy and the explorer, one with PyTorch and the exercises' checks, one
+that reads the recorded data.
+"""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import zlib
+from base64 import b64encode
 from pathlib import Path
 from xml.etree import ElementTree
 
-import nbformat
 import pytest
 
-from book import export
+from book import export, notebooks
+from book.config import Book
 from utils import published
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
-NAMES = [page.stem for page in export.Book(ROOT).notebooks]
+SOURCES = {source.stem: ROOT / source for source in Book.read(ROOT).notebooks}
+WHOLE = ("5-2-numpy", "5-5-exercises", "ledger")
 
 
 def environment(folder: Path, *more: Path, **variables: str) -> dict[str, str]:
@@ -49,24 +61,69 @@ def attempts(folder: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
-def spread(folder: Path) -> dict[str, Path]:
-    """Export the book and give each notebook an empty folder of its own."""
-    notebooks = {}
-    for path in export.export_all(ROOT, folder / "site"):
-        target = folder / "alone" / path.stem
-        target.mkdir(parents=True)
-        notebooks[path.stem] = Path(shutil.copy(path, target))
-    return notebooks
-
-
-# --- nbval, tolerant, over all of them ----------------------------------------------------------
+# --- what is the same as in the source ------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def nbval(tmp_path_factory):
-    """One run of nbval in tolerant mode: (the folder, notebook -> outcome of each code cell)."""
+def exported(tmp_path_factory):
+    """The exported notebooks: name -> path."""
+    written = export.export_all(Book.read(ROOT), tmp_path_factory.mktemp("exported"))
+    return {path.stem: path for path in written}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_code_after_the_start_and_its_outputs_are_those_of_the_source(name, exported):
+    cells = notebooks.load(exported[name]).cells
+    start = next(n for n, cell in enumerate(cells) if cell.id == "start")
+    ours = [cell for cell in cells[start:] if cell.cell_type == "code"]
+    theirs = [cell for _, cell in notebooks.code_cells(notebooks.load(SOURCES[name]))]
+    assert [cell.id for cell in ours] == [cell.id for cell in theirs]
+    for our, their in zip(ours, theirs, strict=True):
+        form, _, rest = our.source.partition("\n")
+        code = rest if form.startswith("#@title ") else our.source
+        kept = [line for line in their.source.splitlines() if not line.startswith("#|")]
+        assert code.strip("\n") == "\n".join(kept).strip("\n"), our.id
+        assert [_comparable(o) for o in our.outputs] == [_comparable(o) for o in their.outputs]
+
+
+def _comparable(output):
+    data = {mime: value for mime, value in output.get("data", {}).items() if mime != "image/png"}
+    return {**output, "data": data, "execution_count": None}
+
+
+def test_every_record_is_compared_and_agrees(exported):
+    texts = [path.read_text(encoding="utf-8") for path in exported.values()]
+    for id in published.ids():
+        agree = published.report(id, published.record(id)["values"])
+        assert agree.startswith(f"{id}: ") and "agree" in agree
+        assert any(agree in text for text in texts), f"no notebook prints: {agree}"
+
+
+# --- nbval, tolerant, where another `utils` is in the way -----------------------------------------
+
+
+@pytest.fixture(scope="module")
+def nbval(tmp_path_factory, exported):
+    """One run of nbval in tolerant mode: (the folder, notebook -> outcome of each code cell).
+
+    Each notebook lies in a folder of its own; but for WHOLE it ends with the Setup cell.  A wrong
+    `utils` lies beside it, and a second one can be imported and has been.
+    """
     folder = tmp_path_factory.mktemp("elsewhere")
-    notebooks = spread(folder)
+    other = folder / "other" / "utils"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("data = 'of another project'\n")
+    for name, path in exported.items():
+        notebook = notebooks.load(path)
+        if name not in WHOLE:
+            setup = next(
+                n for n, c in enumerate(notebook.cells) if "setup" in c.metadata.get("tags", ())
+            )
+            del notebook.cells[setup + 1 :]
+        alone = folder / "alone" / name
+        alone.mkdir(parents=True)
+        notebooks.save(notebook, alone / path.name)
+        (alone / "utils.py").write_text("raise ImportError('the wrong utils')\n")
     (folder / "pytest.ini").write_text("[pytest]\njunit_family = xunit1\n")
     rules = shutil.copy(TESTS / "proof" / "tolerant.cfg", folder)
     command = [
@@ -74,18 +131,18 @@ def nbval(tmp_path_factory):
         # pytest would take the path of the rules for a test, and this repository for the root
         *("-c", "pytest.ini", "--rootdir", ".", "-p", "no:cacheprovider", "--nbval"),
         *(f"--nbval-sanitize-with={rules}", "--junitxml", "junit.xml"),
-        *(str(path.relative_to(folder)) for path in notebooks.values()),
+        *(f"alone/{name}/{name}.ipynb" for name in exported),
     ]
     run = subprocess.run(
         command,
         cwd=folder,
-        env=environment(folder),
+        env=environment(folder, other.parent, STALE_UTILS="1"),
         capture_output=True,
         text=True,
         timeout=900,
         check=False,  # what failed is read from its report
     )
-    outcomes = {name: [] for name in notebooks}
+    outcomes = {name: [] for name in exported}
     for case in ElementTree.parse(folder / "junit.xml").iter("testcase"):
         problem = next(iter(case), None)
         name = Path(case.get("file") or case.get("classname").replace(".", "/")).parent.name
@@ -93,11 +150,10 @@ def nbval(tmp_path_factory):
     return folder, outcomes, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SOURCES)
 def test_nbval_passes_in_tolerant_mode(name, nbval):
     folder, outcomes, log = nbval
-    notebook = nbformat.read(folder / "alone" / name / f"{name}.ipynb", as_version=4)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cells = list(notebooks.code_cells(notebooks.load(folder / "alone" / name / f"{name}.ipynb")))
     assert [problem for problem in outcomes[name] if problem] == [], log
     assert len(outcomes[name]) == len(cells), f"nbval passed over cells\n{log}"
 
@@ -106,27 +162,20 @@ def test_nothing_was_asked_from_the_network(nbval):
     assert attempts(nbval[0]) == []
 
 
-def test_every_record_was_compared_and_agreed(nbval):
-    """nbval has just proven that the stored texts are the computed ones."""
-    folder = nbval[0]
-    texts = [path.read_text(encoding="utf-8") for path in (folder / "alone").glob("*/*.ipynb")]
-    for id in published.ids():
-        agree = published.report(id, published.record(id)["values"])
-        assert agree.startswith(f"{id}: ") and "agree" in agree
-        assert any(agree in text for text in texts), f"no notebook prints: {agree}"
-
-
-def test_each_notebook_wrote_the_files_that_its_cells_show(nbval):
-    for path in (nbval[0] / "alone").glob("*/*.ipynb"):
-        shown = {}
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.source.startswith("%%book_file "):
-                magic, _, text = cell.source.split("\n", 2)
-                shown[magic.split()[1]] = text + "\n"
-        written = [p for p in path.parent.rglob("*.*") if p.suffix not in (".ipynb", ".pyc")]
-        assert {p.relative_to(path.parent).as_posix() for p in written} == set(shown)
-        for name, text in shown.items():
-            assert (path.parent / name).read_text(encoding="utf-8") == text, name
+def test_each_notebook_wrote_the_files_of_the_book_and_no_others(nbval):
+    for name in SOURCES:
+        alone = nbval[0] / "alone" / name
+        written = {
+            path.relative_to(alone).as_posix(): path.read_text(encoding="utf-8")
+            for path in alone.rglob("*.*")
+            if path.suffix not in (".ipynb", ".pyc") and path != alone / "utils.py"
+        }
+        assert {"utils/published.json", "utils/data.py"} <= set(written)
+        for file, text in written.items():
+            ours = (ROOT / file).read_text(encoding="utf-8")
+            if file.endswith(".json"):  # one entry a line
+                text, ours = (json.loads(each, parse_float=str) for each in (text, ours))
+            assert text == ours, f"{name}: {file}"
 
 
 def test_nothing_of_the_book_can_be_imported_there(nbval):
@@ -154,42 +203,6 @@ def test_the_network_is_really_blocked(tmp_path):
     )
     assert "no network in this test" in run.stderr
     assert attempts(tmp_path) == ["socket.getaddrinfo 192.0.2.1"]
-
-
-# --- one `jupyter execute` each, where another `utils` is in the way ------------------------------
-
-
-@pytest.fixture(scope="module")
-def executed(tmp_path_factory):
-    """`jupyter execute` of each notebook: another `utils` can be imported, and has been."""
-    folder = tmp_path_factory.mktemp("clash")
-    other = folder / "other" / "utils"
-    other.mkdir(parents=True)
-    (other / "__init__.py").write_text("data = 'of another project'\n")
-    notebooks = spread(folder)
-
-    def execute(path: Path):
-        (path.parent / "utils.py").write_text("raise ImportError('the wrong utils')\n")
-        return subprocess.run(
-            [sys.executable, "-m", "jupyter", "execute", path.name],
-            cwd=path.parent,
-            env=environment(folder, other.parent, STALE_UTILS="1"),
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-
-    with ThreadPoolExecutor(2) as pool:
-        return folder, dict(zip(notebooks, pool.map(execute, notebooks.values()), strict=True))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_one_jupyter_execute_is_enough(name, executed):
-    folder, runs = executed
-    assert runs[name].returncode == 0, runs[name].stderr[-3000:]
-    assert (folder / "alone" / name / "utils" / "published.json").is_file()
-    assert attempts(folder) == []
 
 
 # --- the cells that write the files ---------------------------------------------------------------
@@ -227,13 +240,14 @@ def session(tmp_path):
     return run
 
 
-def file_cell(name, text):
-    return f'%%book_file {name}\n#@title {name} {{ display-mode: "form" }}\n{text}'
-
-
-PUBLISHED = file_cell("utils/published.json", "{}")
-ONE = file_cell("utils/one.py", "VALUE = 1")
+PUBLISHED = 'book_file("utils/published.json", r"""{}\n""")'
+ONE = "%%book_file utils/one.py\nVALUE = 1"
 PRINT = "import sys; sys.path.insert(0, '.')\nfrom utils.one import VALUE; print('VALUE', VALUE)"
+
+
+def packed(name, text):
+    data = b64encode(zlib.compress(json.dumps({name: text}).encode())).decode()
+    return f'# words\nbook_unpack("""\n{data[:20]}\n{data[20:]}\n""")'
 
 
 def test_a_second_run_changes_nothing_and_says_nothing(session, tmp_path):
@@ -255,6 +269,14 @@ def test_a_file_that_the_learner_changed_is_put_aside_and_named(session, tmp_pat
             in printed
         )
         assert (tmp_path / "utils" / aside).read_text() == edit + "\n"
+
+
+def test_packed_files_are_saved_with_the_same_care(session, tmp_path):
+    assert session(PUBLISHED, packed("utils/one.py", "VALUE = 1\n"), PRINT) == (0, "VALUE 1\n")
+    (tmp_path / "utils/one.py").write_text("VALUE = 7\n")
+    status, printed = session(PUBLISHED, packed("utils/one.py", "VALUE = 1\n"), PRINT)
+    assert status == 0 and "kept as utils/one.before-1.py" in printed and "VALUE 1" in printed
+    assert (tmp_path / "utils/one.before-1.py").read_text() == "VALUE = 7\n"
 
 
 def test_a_changed_cell_takes_effect_without_a_restart_and_leaves_no_copy(session, tmp_path):
