@@ -49,12 +49,14 @@ def mse_hessian(X) -> np.ndarray:
 def least_squares(X, y) -> np.ndarray:
     """The (b, w) at which J is smallest, from the centred normal equations.
 
+    Section 5.1.2 derives them.
+
     Parameters: X, y, ndarrays of shape (n,), X not all equal.
     Returns: ndarray of shape (2,).
     Raises: ValueError naming ``X``, or ``y``.
     """
     X, y = _validate.points(X, y)
-    if np.ptp(X) == 0:
+    if np.ptp(X) < 1 / _validate.LARGEST:
         raise ValueError(f"X must hold at least two different values, all are {X[0]}")
     dx = X - X.mean()
     w = np.sum(dx * (y - y.mean())) / np.sum(dx * dx)  # not np.dot: its last bit is the machine's
