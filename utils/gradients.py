@@ -41,15 +41,13 @@ def mse_hessian(X) -> np.ndarray:
     Parameters: X, ndarray of shape (n,).  Returns: ndarray of shape (2, 2).
     Raises: ValueError naming ``X``.
     """
-    X = _validate.finite_vector("X", X)
+    X = _validate.finite_array("X", X)
     mean = X.mean()
     return 2 * np.array([[1.0, mean], [mean, np.mean(X * X)]])
 
 
 def least_squares(X, y) -> np.ndarray:
-    """The (b, w) at which J is smallest, from the centred normal equations.
-
-    Section 5.1.2 derives them.
+    """The (b, w) at which J is smallest, from the normal equations of Section 5.1.2, centred.
 
     Parameters: X, y, ndarrays of shape (n,), X not all equal.
     Returns: ndarray of shape (2,).
@@ -73,7 +71,7 @@ def loss_surface(b, w, X, y) -> np.ndarray:
     Returns: ndarray of shape (q, p), as matplotlib's ``contour(b, w, J)`` takes it.
     Raises: ValueError naming the argument.
     """
-    b, w = _validate.finite_vector("b", b), _validate.finite_vector("w", w)
+    b, w = _validate.finite_array("b", b), _validate.finite_array("w", w)
     X, y = _validate.points(X, y)
     best = least_squares(X, y)
     (h_bb, h_bw), (_, h_ww) = 0.5 * mse_hessian(X)

@@ -19,8 +19,8 @@ class GradientDescent:
 
     def step(self, params, gradient) -> np.ndarray:
         """Return the new parameters.  Raises: ValueError naming ``params`` or ``gradient``."""
-        params = _validate.finite_vector("params", params)
-        gradient = _validate.finite_vector("gradient", gradient)
+        params = _validate.finite_array("params", params)
+        gradient = _validate.finite_array("gradient", gradient)
         if gradient.shape != params.shape:
             raise ValueError(f"gradient must have shape {params.shape}, got {gradient.shape}")
         return self._step(params, gradient)
@@ -60,8 +60,8 @@ class Adam(GradientDescent):
 
     def __init__(self, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8):
         super().__init__(lr)
-        betas = _validate.parameters(betas, name="betas").tolist()
-        self.betas = tuple(_validate.fraction("betas", beta) for beta in betas)
+        betas = _validate.parameters(betas, name="betas")
+        self.betas = tuple(_validate.fraction("betas", beta) for beta in betas.tolist())
         self.eps = _validate.positive("eps", eps)
         self._mean, self._square, self._steps = 0.0, 0.0, 0
 

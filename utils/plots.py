@@ -1,8 +1,7 @@
 """Drawing: each helper draws on the Axes that it is given and returns it.
 
-Nothing here computes a loss or a path, shows a figure or changes global style; the one exception
-says so in its name, ``use_style``.  The colours differ in lightness as well as in hue, so that
-they stay apart in grey print and for colour-blind readers.
+Nothing here computes a loss or a path, shows a figure or changes global style, but for
+``use_style``.  The colours differ in lightness as well as in hue, for grey print and all readers.
 """
 
 from __future__ import annotations
@@ -72,53 +71,48 @@ def plot_candidates(candidates, best, *, x=(0.0, 1.0), y=None, ax=None):
     """
     lines = _validate.pairs("candidates", candidates).tolist()
     best = _validate.parameters(best, name="best").tolist()
-    left, right = _validate.parameters(x, name="x")
-    dashed = {"color": ORANGE, "linestyle": (0, (5, 3)), "linewidth": 1.2}
+    right = _validate.parameters(x, name="x")[1]
     for pair in lines:
-        ax = plot_line(pair, x=x, ax=ax, **dashed)
+        ax = plot_line(pair, x=x, ax=ax, color=ORANGE, linestyle=(0, (5, 3)), linewidth=1.2)
     ax = plot_line(best, x=x, ax=ax, linewidth=2.2)
-    if y is not None:
-        ax.set_ylim(_validate.parameters(y, name="y"))
+    low, high = ax.get_ylim() if y is None else _increasing("y", _validate.parameters(y, name="y"))
+    ax.set_ylim(low, high)
     for (b, w), color in [*((pair, ORANGE) for pair in lines), (best, BLUE)]:
-        end, height = right, b + w * right
-        if y is not None and w and not min(y) <= height <= max(y):
-            height = max(y) if height > max(y) else min(y)
-            end = (height - b) / w
-        place = {"va": "top" if height > b else "bottom"} if end < right else {"va": "center"}
-        offset = {"xytext": (5, 0), "textcoords": "offset points"}
-        ax.annotate(f"({b:g}, {w:g})", (end, height), color=color, **place, **offset)
+        height = min(max(b + w * right, low), high)
+        cut = height != b + w * right and w != 0
+        end = (height - b) / w if cut else right
+        place = {"va": ("top" if height == high else "bottom") if cut else "center", "color": color}
+        ax.annotate(f"({b:g}, {w:g})", (end, height), (5, 0), textcoords="offset points", **place)
     return ax
 
 
 def plot_contours(b, w, J, *, levels=LEVELS, best=None, colorbar: bool = True, ax=None):
     """Draw the level lines of a loss over the parameter space.
 
-    Parameters: b, shape (p,), and w, shape (q,), both increasing; J, shape (q, p), as
-    ``loss_surface`` returns it; levels, positive and increasing, at least one of them a height
-    of J; best, (b, w) to be marked by a cross, or None; ax, Axes or None.
+    Parameters: b, shape (p,), and w, shape (q,), increasing; J, shape (q, p), as ``loss_surface``
+    returns it; levels, positive and increasing, some of them heights of J (a single one has no
+    colour bar); best, (b, w) to be marked by a cross, or None; ax, Axes or None.
     Raises: ValueError naming the argument.
     """
-    b, w = _increasing("b", b, least=2), _increasing("w", w, least=2)
+    b, w = _increasing("b", b), _increasing("w", w)
     J = _validate.finite_array("J", J, ndim=2)
     if J.shape != (w.size, b.size):
         raise ValueError(f"J must have shape {(w.size, b.size)}, got shape {J.shape}")
     levels = _increasing("levels", levels, least=1)
     if levels[0] <= 0 or not ((J.min() < levels) & (levels < J.max())).any():
         raise ValueError(f"levels must be positive, one between {J.min():g} and {J.max():g}")
+    best = None if best is None else _validate.parameters(best, name="best")
+    colorbar = _validate.flag("colorbar", colorbar) and levels.size > 1
     ax = _axes(ax, xlabel="$b$", ylabel="$w$")
     lines = ax.contour(b, w, J, levels=levels, cmap="cividis", vmin=0, vmax=1.25 * levels[-1])
     if best is not None:
-        best = _validate.parameters(best, name="best")
         ax.plot(*best, marker="x", color=INK, markersize=7, markeredgewidth=1.8, zorder=5)
-    if colorbar and levels.size > 1:  # one level has no scale
-        bar = ax.figure.colorbar(lines, ax=ax, label="$J(b, w)$")
-        bar.lines[0].set_linewidth(6)
+    if colorbar:
+        ax.figure.colorbar(lines, ax=ax, label="$J(b, w)$").lines[0].set_linewidth(6)
     return ax
 
 
-def plot_gd_path(
-    path, *, ax=None, color: str = ORANGE, label: str | None = None, arrows: bool = True
-):
+def plot_gd_path(path, *, ax=None, color=ORANGE, label: str | None = None, arrows: bool = True):
     """Draw the iterates of a run as dots, and each step as an arrow, in the parameter space.
 
     Parameters: path, shape (k, 2), rows (b, w), the start first; ax, the Axes with the contours,
@@ -128,12 +122,13 @@ def plot_gd_path(
     path = _validate.pairs("path", path)
     if not is_color_like(color):
         raise ValueError(f"color must be a colour that matplotlib knows, got {color!r:.60}")
+    arrows = _validate.flag("arrows", arrows) and len(path) > 1
     ax = _axes(ax, xlabel="$b$", ylabel="$w$")
-    if arrows and len(path) > 1:
+    if arrows:
         ax.plot(*path.T, color=INK, linestyle="-", linewidth=0.7, zorder=3)
     ax.plot(*path.T, "o", color=color, markersize=2.4, label=label, zorder=4)
     ax.plot(*path[0], marker="o", markersize=7, color=PAPER, markeredgecolor=color, zorder=5)
-    if arrows and len(path) > 1:
+    if arrows:
         ax.add_patch(PathPatch(_arrow_heads(path, ax), color=INK, linewidth=0, zorder=3))
     return ax
 
@@ -144,16 +139,15 @@ def plot_learning_curve(losses, *, ax=None, label: str | None = None, **style):
     Parameters: losses, shape (k,); ax, Axes or None; label, legend text; style, of ``Axes.plot``.
     Raises: ValueError naming the argument.
     """
-    losses = _validate.finite_vector("losses", losses)
+    losses = _validate.finite_array("losses", losses)
     ax = _axes(ax, xlabel="iteration", ylabel="cost $J$")
     ax.plot(np.arange(losses.size), losses, label=label, **{"color": BLUE, **style})
     return ax
 
 
 def _arrow_heads(path: np.ndarray, ax, *, points: float = 6.5) -> Path:
-    """One small triangle at the end of every step, all in one path: a figure of some kilobytes
-    where one polygon an arrow makes ten times that.  They are ``points`` long on paper, or as
-    long as the step."""
+    """A triangle at the end of every step, ``points`` long on paper or as long as the step; all
+    are one path, which keeps the figure small."""
     ax.autoscale_view()  # the triangles are measured on paper, so the limits must stand
     ends = ax.transData.transform(path)
     steps = np.diff(ends, axis=0)
@@ -167,8 +161,8 @@ def _arrow_heads(path: np.ndarray, ax, *, points: float = 6.5) -> Path:
     return Path(ax.transData.inverted().transform(triangles.reshape(-1, 2)), codes)
 
 
-def _increasing(name: str, values, *, least: int) -> np.ndarray:
-    values = _validate.finite_vector(name, values)
+def _increasing(name: str, values, *, least: int = 2) -> np.ndarray:
+    values = _validate.finite_array(name, values)
     if values.size < least or (np.diff(values) <= 0).any():
         raise ValueError(f"{name} must increase and hold at least {least} values")
     return values
