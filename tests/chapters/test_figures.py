@@ -100,7 +100,7 @@ def test_figure_2_the_candidates(drawn, points):
     figure.canvas.draw()
     for text in ax.texts:  # and inside the picture
         box = ax.transData.inverted().transform(text.get_window_extent())
-        assert left < box[0, 0] and box[1, 0] < right and 2.2 < box[0, 1] and box[1, 1] <= 3.61
+        assert left < box[0, 0] and box[1, 0] < right and box[0, 1] > 2.2 and box[1, 1] <= 3.61
 
 
 def test_figure_3_the_contours(drawn, points):
