@@ -14,13 +14,13 @@ def make_data(n: int = 100, *, seed: int = 42) -> tuple[np.ndarray, np.ndarray]:
     """Draw n points around the line y = 2.3 + 1.2 x, noise of standard deviation 0.1.
 
     NumPy's legacy generator is used because its stream is frozen by NumPy's own policy
-    (NEP 19): the same seed gives the same points under every version.
+    (NEP 19): the same seed gives the same points under every version, up to roundoff.
 
-    Parameters: n, number of points, at least 1; seed, 0 ... 2**32 - 1.
+    Parameters: n, number of points, 1 ... 10**8; seed, 0 ... 2**32 - 1.
     Returns: X, ndarray of shape (n,), uniform on [0, 1); y, ndarray of shape (n,).
     Raises: ValueError naming ``n`` or ``seed``.
     """
-    n, seed = _validate.count("n", n, least=1), _validate.seed(seed)
+    n, seed = _validate.count("n", n, least=1, most=10**8), _validate.seed(seed)
     random = np.random.RandomState(seed)
     X = random.rand(n)
     y = TRUE_B + TRUE_W * X + NOISE * random.randn(n)

@@ -89,7 +89,7 @@ def _descend(X, y, batches, start, lr, optimizer, updates_per_epoch) -> Descent:
     path, losses = [params], [_mse(*params, X, y)]
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is reported below, by step
         for step, batch in enumerate(batches, start=1):
-            params = rule.step(params, _mse_gradient(*params, X[batch], y[batch]))
+            params = rule._step(params, _mse_gradient(*params, X[batch], y[batch]))
             loss = _mse(*params, X, y)
             if not (np.isfinite(params).all() and np.isfinite(loss)):
                 raise DivergenceError(

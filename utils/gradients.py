@@ -41,20 +41,20 @@ def mse_hessian(X) -> np.ndarray:
     Parameters: X, ndarray of shape (n,).  Returns: ndarray of shape (2, 2).
     Raises: ValueError naming ``X``.
     """
-    X = _validate.finite_vector("X", X)
+    X = _validate.finite_array("X", X)
     mean = X.mean()
     return 2 * np.array([[1.0, mean], [mean, np.mean(X * X)]])
 
 
 def least_squares(X, y) -> np.ndarray:
-    """The (b, w) at which J is smallest, from the centred normal equations.
+    """The (b, w) at which J is smallest, from the normal equations of Section 5.1.2, centred.
 
     Parameters: X, y, ndarrays of shape (n,), X not all equal.
     Returns: ndarray of shape (2,).
     Raises: ValueError naming ``X``, or ``y``.
     """
     X, y = _validate.points(X, y)
-    if np.ptp(X) == 0:
+    if np.ptp(X) < 1 / _validate.LARGEST:
         raise ValueError(f"X must hold at least two different values, all are {X[0]}")
     dx = X - X.mean()
     w = np.sum(dx * (y - y.mean())) / np.sum(dx * dx)  # not np.dot: its last bit is the machine's
@@ -71,7 +71,7 @@ def loss_surface(b, w, X, y) -> np.ndarray:
     Returns: ndarray of shape (q, p), as matplotlib's ``contour(b, w, J)`` takes it.
     Raises: ValueError naming the argument.
     """
-    b, w = _validate.finite_vector("b", b), _validate.finite_vector("w", w)
+    b, w = _validate.finite_array("b", b), _validate.finite_array("w", w)
     X, y = _validate.points(X, y)
     best = least_squares(X, y)
     (h_bb, h_bw), (_, h_ww) = 0.5 * mse_hessian(X)

@@ -1,7 +1,7 @@
 """Rules that turn gradients into updates, with PyTorch's formulas and defaults (Section 5.3.4).
 
-Each optimizer is made once per run, remembers what it needs, and has ``step(params, gradient)``,
-which takes two ndarrays of one shape and returns the new parameters.
+Each optimizer is made once per run and remembers what it needs; ``step(params, gradient)`` takes
+two vectors of one shape and returns the new parameters.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ class GradientDescent:
     def __init__(self, lr: float):
         self.lr = _validate.positive("lr", lr)
 
-    def step(self, params: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    def step(self, params, gradient) -> np.ndarray:
+        """Return the new parameters.  Raises: ValueError naming ``params`` or ``gradient``."""
+        params = _validate.finite_array("params", params)
+        gradient = _validate.finite_array("gradient", gradient)
+        if gradient.shape != params.shape:
+            raise ValueError(f"gradient must have shape {params.shape}, got {gradient.shape}")
+        return self._step(params, gradient)
+
+    def _step(self, params: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         return params - self.lr * gradient
 
 
@@ -29,7 +37,7 @@ class Momentum(GradientDescent):
         self.momentum = _validate.fraction("momentum", momentum)
         self._velocity = 0.0
 
-    def step(self, params: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    def _step(self, params: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         self._velocity = self.momentum * self._velocity + gradient
         return params - self.lr * self._velocity
 
@@ -42,7 +50,7 @@ class RMSprop(GradientDescent):
         self.alpha, self.eps = _validate.fraction("alpha", alpha), _validate.positive("eps", eps)
         self._square = 0.0
 
-    def step(self, params: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    def _step(self, params: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         self._square = self.alpha * self._square + (1 - self.alpha) * gradient * gradient
         return params - self.lr * gradient / (np.sqrt(self._square) + self.eps)
 
@@ -52,13 +60,12 @@ class Adam(GradientDescent):
 
     def __init__(self, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8):
         super().__init__(lr)
-        self.betas = tuple(_validate.fraction("betas", beta) for beta in betas)
-        if len(self.betas) != 2:
-            raise ValueError(f"betas must be two numbers, got {betas!r}")
+        betas = _validate.parameters(betas, name="betas")
+        self.betas = tuple(_validate.fraction("betas", beta) for beta in betas.tolist())
         self.eps = _validate.positive("eps", eps)
         self._mean, self._square, self._steps = 0.0, 0.0, 0
 
-    def step(self, params: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    def _step(self, params: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         beta1, beta2 = self.betas
         self._steps += 1
         self._mean = beta1 * self._mean + (1 - beta1) * gradient

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from utils import _validate
+
 _RECORDS = {
     record["id"]: record
     for record in json.loads(
@@ -47,9 +49,7 @@ def record(id: str) -> dict:
 
     Raises: ValueError naming ``id`` and the known ones.
     """
-    if id not in _RECORDS:
-        raise ValueError(f"id {id!r} is not a published record; known are {', '.join(_RECORDS)}")
-    return _RECORDS[id]
+    return _RECORDS[_validate.choice("id", id, _RECORDS)]
 
 
 def compare(id: str, values) -> Comparison:
@@ -87,6 +87,7 @@ def ulp_distance(a: float, b: float) -> int:
 
 
 def _ordinal(name: str, value: float) -> int:
+    value = _validate.real(name, value)
     if not np.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value!r}")
     bits = int(np.float64(value).view(np.int64))
@@ -97,8 +98,9 @@ def _ordinal(name: str, value: float) -> int:
 def _distance(published: str, ours) -> float:
     if isinstance(ours, str):
         return 0 if ours == published else float("inf")
+    ours = _validate.real("values", ours)
     try:
-        return ulp_distance(float(published), float(ours))
+        return ulp_distance(float(published), ours)
     except ValueError:  # a text against a number, or a number that is not finite
         return float("inf")
 

@@ -393,12 +393,14 @@ def test_every_glossary_link_of_the_book_resolves():
 
 
 def section(page: Path, anchor: str) -> str:
-    """The text under the heading with this identifier, up to the next heading; or the whole page."""
-    for part in re.split(r"^(?=#{1,3} )", ALL[page], flags=re.MULTILINE):
-        words = re.sub(r"^#+ [^A-Za-z]*", "", part.split("\n")[0])
-        if anchor and re.sub(r"[^\w\s-]", "", words).lower().replace(" ", "-") == anchor:
-            return part
-    return "" if anchor else ALL[page]
+    """The text under the heading with this identifier, its subsections too; or the whole page."""
+    text = ALL[page]
+    for heading in re.finditer(r"^(#+) [^A-Za-z\n]*(.*)$", text, re.MULTILINE):
+        if anchor and re.sub(r"[^\w\s-]", "", heading[2]).lower().replace(" ", "-") == anchor:
+            rest = text[heading.end() :]
+            end = re.search(rf"^#{{1,{len(heading[1])}}} ", rest, re.MULTILINE)
+            return heading[0] + (rest[: end.start()] if end else rest)
+    return "" if anchor else text
 
 
 @pytest.mark.parametrize("term, definition", [(term, text) for term, _, text in ENTRIES])

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.quiver import Quiver
 
 from book import figures
 from utils import data, descent, gradients, plots, published
@@ -16,9 +17,26 @@ LEVELS = [0.01, 0.1, 0.2, 0.3, 0.4, 0.5]
 
 
 @pytest.fixture(scope="module")
-def drawn():
+def all_drawn():
     found, _ = figures.run(ROOT / "chapters" / "5-1-math.ipynb")
-    return {each.number: each for each in found if each.number}
+    return found
+
+
+@pytest.fixture
+def drawn(all_drawn):
+    return {each.number: each for each in all_drawn if each.number}
+
+
+@pytest.fixture
+def unnumbered(all_drawn):
+    """Find a figure without a number by words of its caption."""
+
+    class Captions(dict):
+        def __missing__(self, words):
+            (found,) = [each.figure for each in all_drawn if words in each.caption]
+            return found
+
+    return Captions()
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +78,7 @@ def test_figure_1_the_points_and_the_line(drawn, points):
     (line,) = ax.lines
     np.testing.assert_array_equal(line.get_xydata(), [[0, 2.3], [1, 3.5]])
     assert ax.get_ylim() == (2.2, 3.6)
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x", "y")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("$x$", "$y$")
 
 
 def test_figure_2_the_candidates(drawn, points):
@@ -73,9 +91,16 @@ def test_figure_2_the_candidates(drawn, points):
         assert line.is_dashed() == (round(slope, 12) != 1.2)
     labels = {text.get_text(): text.xy for text in ax.texts}
     assert set(labels) == {"(2.3, 3)", "(2.3, 2)", "(2.3, 1)", "(2.3, 0.5)", "(2.3, 1.2)"}
+    assert ax.get_ylim() == (2.2, 3.6)
     for text, (x, height) in labels.items():  # each label stands at the end of its own line
         b, w = (float(part) for part in text.strip("()").split(","))
-        assert (x, height) == (1, b + w)
+        assert height == pytest.approx(min(b + w, 3.6)) and height == pytest.approx(b + w * x)
+    left, right = ax.get_xlim()
+    figure = ax.figure
+    figure.canvas.draw()
+    for text in ax.texts:  # and inside the picture
+        box = ax.transData.inverted().transform(text.get_window_extent())
+        assert left < box[0, 0] and box[1, 0] < right and box[0, 1] > 2.2 and box[1, 1] <= 3.61
 
 
 def test_figure_3_the_contours(drawn, points):
@@ -83,7 +108,7 @@ def test_figure_3_the_contours(drawn, points):
     lines = contour(ax)
     assert lines.levels.tolist() == LEVELS
     assert (ax.get_xlim(), ax.get_ylim()) == ((0, 3), (0, 3))
-    assert (ax.get_xlabel(), ax.get_ylabel(), bar.get_ylabel()) == ("b", "w", "J(b, w)")
+    assert (ax.get_xlabel(), ax.get_ylabel(), bar.get_ylabel()) == ("$b$", "$w$", "$J(b, w)$")
     assert [float(tick.get_text()) for tick in bar.get_yticklabels()] == LEVELS
     for level, path in zip(lines.levels, lines.get_paths()):
         corners = path.vertices[path.codes != path.CLOSEPOLY]
@@ -113,20 +138,47 @@ def test_figure_4_the_descent(drawn, points):
 
 def test_figure_5_the_two_learning_rates(drawn, points):
     left, right = drawn[5].figure.axes
-    assert (left.get_title(), right.get_title()) == ("η = 0.01", "η = 1.6")
+    titles = [r"$\eta = 0.005$", r"$\eta = 0.8$"]  # the eta of Equation 5.2
+    assert [left.get_title(), right.get_title()] == titles
     for ax, lr, end in ((left, 0.005, (1.891, 1.814)), (right, 0.8, (2.312, 1.155))):
         run = descent.gradient_descent(*points, start=(1.0, 1.5), lr=lr, steps=200)
         assert_path(ax, run)
         np.testing.assert_allclose(run.path[-1], end, atol=6e-4)
 
 
-def test_figure_6_the_learning_curve(drawn):
-    (ax,) = drawn[6].figure.axes
-    (line,) = ax.lines
-    assert line.get_xdata().tolist() == list(range(201))
-    assert line.get_ydata()[0] == pytest.approx(1.35302, abs=5e-6)
-    assert line.get_ydata()[-1] == pytest.approx(0.00823, abs=5e-6)
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("iteration", "cost")
+def test_figure_6_the_learning_curve(drawn, points):
+    linear, logarithmic = drawn[6].figure.axes
+    assert (linear.get_yscale(), logarithmic.get_yscale()) == ("linear", "log")
+    for ax in (linear, logarithmic):
+        line = ax.lines[0]
+        assert line.get_xdata().tolist() == list(range(201))
+        assert line.get_ydata()[0] == pytest.approx(1.35302, abs=5e-6)
+        assert line.get_ydata()[-1] == pytest.approx(0.00823, abs=5e-6)
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("iteration", "cost $J$")
+    smallest = gradients.mse(gradients.least_squares(*points), *points)
+    np.testing.assert_allclose(logarithmic.lines[1].get_ydata(), smallest, rtol=1e-12)
+
+
+def test_the_squares_of_the_residuals_are_squares(unnumbered, points):
+    """The picture beside Equation 5.1: each side is a residual, and equal on paper."""
+    ax = unnumbered["squares as areas"].axes[0]
+    (line,) = [line for line in ax.lines if line.get_color() == plots.BLUE]
+    (x0, y0), (x1, y1) = line.get_xydata()
+    w = (y1 - y0) / (x1 - x0)
+    assert len(ax.patches) == 6 and ax.get_aspect() == 1
+    for square in ax.patches:
+        point = points[0] == square.get_x()
+        residual = (points[1][point] - y0 - w * (square.get_x() - x0)).item()
+        assert square.get_width() == square.get_height() == pytest.approx(abs(residual))
+
+
+def test_the_way_downhill_is_minus_the_gradient(unnumbered, points):
+    ax = unnumbered["way downhill"].axes[0]
+    (arrows,) = [each for each in ax.collections if isinstance(each, Quiver)]
+    for place, u, v in zip(arrows.XY, arrows.U, arrows.V):
+        np.testing.assert_allclose((u, v), -gradients.mse_gradient(place, *points), rtol=1e-9)
+        assert gradients.mse(place, *points) == pytest.approx(0.1, abs=2e-4)
+    assert ax.get_aspect() == 1, "right angles are seen as such"
 
 
 def test_the_files_are_what_the_notebook_draws(drawn, tmp_path):
