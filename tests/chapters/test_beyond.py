@@ -20,6 +20,7 @@ import utils.data
 import utils.descent
 import utils.gradients
 import utils.optimizers
+from book.config import Book
 from book.proof import measure
 from utils.optimizers import OPTIMIZERS
 
@@ -392,23 +393,34 @@ def test_every_glossary_link_of_the_book_resolves():
     assert used
 
 
-def section(page: Path, anchor: str) -> str:
-    """The text under the heading with this identifier, its subsections too; or the whole page."""
-    text = ALL[page]
-    for heading in re.finditer(r"^(#+) [^A-Za-z\n]*(.*)$", text, re.MULTILINE):
-        if anchor and re.sub(r"[^\w\s-]", "", heading[2]).lower().replace(" ", "-") == anchor:
-            rest = text[heading.end() :]
-            end = re.search(rf"^#{{1,{len(heading[1])}}} ", rest, re.MULTILINE)
-            return heading[0] + (rest[: end.start()] if end else rest)
-    return "" if anchor else text
+def sections():
+    """(link, text) of each section of 5.1 to 5.4 and of each page beyond, in the book's order."""
+    for page in Book.read(ROOT).pages:
+        name, text = page.source.name, ALL[ROOT / page.source]
+        if page.part == "Beyond the chapter":
+            title = re.match(r"# (.+)", text)[1]
+            yield f"[{title}]({name})", text
+        elif re.match(r"5-[1-4]-", name):
+            for part in re.split(r"^(?=##? )", text, flags=re.MULTILINE)[1:]:
+                number, heading = re.match(r"##? (5[.\d]+) (.+)", part).groups()
+                slug = re.sub(r"[^\w\s-]", "", heading).lower().replace(" ", "-")
+                yield f"[Section {number}]({name}#{slug})", part
 
 
-@pytest.mark.parametrize("term, definition", [(term, text) for term, _, text in ENTRIES])
-def test_every_glossary_term_is_used_where_the_glossary_says(term, definition):
-    page, _, anchor = re.search(r"\(([^()]+)\)\.$", definition)[1].partition("#")
-    words = r"[ -]".join(re.escape(word) for word in re.split("[ -]", term))
-    text = " ".join(section(CHAPTERS / page, anchor).split())
-    assert re.search(rf"\b{words}", text, re.IGNORECASE)
+def first_used(term: str, anchor: str) -> str:
+    """The link to the first section that uses the term, or links to its entry."""
+    words = r"[\s-]".join(re.escape(word) for word in re.split("[ -]", term))
+    pattern = re.compile(rf"(?<![\w-]){words}", re.IGNORECASE)
+    return next(
+        link
+        for link, text in sections()
+        if f"(glossary.qmd#{anchor})" in text or pattern.search(re.sub(r"\]\([^)]*\)", "]", text))
+    )
+
+
+@pytest.mark.parametrize("term, anchor, definition", ENTRIES, ids=ANCHORS)
+def test_first_used_is_where_the_book_first_uses_the_term(term, anchor, definition):
+    assert definition.endswith(f"*First used:* {first_used(term, anchor)}.")
 
 
 @pytest.mark.parametrize(
@@ -451,6 +463,26 @@ def test_the_code_column_of_the_table_of_names_exists():
     assert len(codes) >= 15
     for name in re.findall(r"[A-Za-z_]\w*", " ".join(codes)):
         assert name in known, f"{name} in the table of names"
+
+
+def test_greek_letters_are_first_used_where_the_table_of_names_says():
+    """Each row names the first section whose mathematics has one of the row's symbols."""
+
+    def plain(latex):
+        return re.sub(r"[\s{}]", "", latex)
+
+    formulas = [
+        (link, plain("".join(re.findall(r"\$\$.+?\$\$|\$.+?\$", text, re.S))))
+        for link, text in sections()
+    ]
+    rows = re.findall(r"^\| \$(.*?)\$ .*\((.+?)\) \|$", ALL[CHAPTERS / "names.qmd"], re.MULTILINE)
+    greek = [(symbols.split(r",\ "), used) for symbols, used in rows if symbols.startswith("\\")]
+    assert len(greek) >= 4
+    for symbols, used in greek:
+        bare = [re.escape(plain(symbol).removesuffix("_i")) for symbol in symbols]
+        pattern = rf"({'|'.join(bare)})(?![A-Za-z])"
+        first = next((link for link, maths in formulas if re.search(pattern, maths)), None)
+        assert first is None or first.endswith(f"({used})"), symbols
 
 
 # References --------------------------------------------------------------------------------------

@@ -73,15 +73,15 @@ def test_the_ledger_shows_every_published_value():
             assert value in text, (id, value)
 
 
-def test_the_notes_are_nine():
+def test_the_notes_are_ten():
     cells = prove.load(ROOT / "chapters" / "notes.ipynb")["cells"]
     text = "\n".join(prove.text_of(cell["source"]) for cell in cells)
-    assert len(re.findall(r"^## ", text, re.MULTILINE)) == 9
+    assert len(re.findall(r"^## ", text, re.MULTILINE)) == 10
     assert (
         text.count("**Printed.**")
         == text.count("**True.**")
         == text.count("**In this book.**")
-        == 9
+        == 10
     )
 
 
