@@ -20,6 +20,7 @@ import sys
 import time
 from pathlib import Path
 
+from book import notebooks
 from book.proof import records, run
 from book.proof.ledger import machine
 
@@ -27,6 +28,7 @@ ROOT = records.ROOT
 CACHE = ROOT / ".cache" / "matrix"
 RECORDED = ROOT / "chapters" / "recorded" / "matrix.json"
 
+COMMAND = "make matrix"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 NUMPYS = ("numpy==1.26.4", "numpy==2.0.2", "numpy")
 OTHERS = ("scikit-learn", "matplotlib", "ipython")  # what the notebooks and `run` need besides
@@ -107,20 +109,20 @@ def environment(version: str, *requirements: str) -> Path | None:
     return executable if python else None
 
 
-def measure(notebooks, *, python=sys.executable, threads: int = 1, **variables: str) -> dict | None:
-    """One row: the distances of the records that these notebooks compare, and the versions.
+def measure(pages, *, python=sys.executable, threads: int = 1, **variables: str) -> dict | None:
+    """One row: the distances of the records that these pages compare, and the versions.
 
     None where the processor lacks an instruction that the kernels asked for by name need.
     """
     for name in ("OMP", "MKL", "OPENBLAS"):
         variables[f"{name}_NUM_THREADS"] = str(threads)
     found, row = {}, {}
-    for notebook in notebooks:
-        report = run.report(ROOT / notebook, python=python, **variables)
+    for page in pages:
+        report = run.report(ROOT / page, python=python, **variables)
         if report is None:
             return None
         if report["wrong"]:
-            sys.exit(f"{notebook} under {python}: {'; '.join(report['wrong'])}")
+            sys.exit(f"{page} under {python}: {'; '.join(report['wrong'])}")
         found |= report["records"]
         row |= report
     row = {
@@ -143,7 +145,8 @@ def rows():
     asked = [(python, (numpy, *OTHERS)) for python in PYTHONS for numpy in NUMPYS]
     for version, requirements in [*asked, COLAB]:
         executable = environment(version, *requirements)
-        what = f"Python {version}, {', '.join(requirements).replace('==', ' ')}"
+        exact = [requirement for requirement in requirements if "==" in requirement]
+        what = f"Python {version}, {', '.join(exact).replace('==', ' ') or 'newest numpy'}"
         yield what, executable and measure(plain, python=executable)
     if disabled := _simd():
         row = measure(plain, NPY_DISABLE_CPU_FEATURES=" ".join(disabled))
@@ -159,9 +162,9 @@ def rows():
                 yield what, None
 
 
-def uses_torch(notebook: str) -> bool:
-    cells = records.notebooks()[notebook].cells
-    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+def uses_torch(page: str) -> bool:
+    cells = notebooks.code_cells(notebooks.load(ROOT / page))
+    code = "\n".join(cell.source for _, cell in cells)
     return re.search(r"^\s*(import|from) torch\b", code, re.MULTILINE) is not None
 
 
@@ -214,10 +217,10 @@ def main(arguments: list[str] | None = None) -> int:
     today = time.strftime("%Y-%m-%d", time.gmtime())
     recorded = {
         "recorded": today,
-        "command": "make matrix",
+        "command": COMMAND,
         "machines": {
             **old.get("machines", {}),
-            name: {"recorded": today, **here, "not to be had": missing},
+            name: {"recorded": today, "command": COMMAND, **here, "not to be had": missing},
         },
         "rows": others + measured,
         "one-element arrays": scalars(),

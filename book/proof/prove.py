@@ -23,8 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
+from book import notebooks
 from book.execute import KERNEL_ENVIRONMENT
 from book.proof import records
 from utils.tables import Table
@@ -61,12 +60,12 @@ def prove_floats(copy: Path) -> tuple[int, int, list[str]]:
     expected = {name: set() for name in found}  # as they are, they have to pass
     for name, cells in found.items():
         for which in range(max(map(len, cells.values()))):
-            notebook = nbformat.read(copy / name, as_version=4)
+            notebook = notebooks.load(copy / name)
             moved = [spots[which] for spots in cells.values() if which < len(spots)]
             for spot in moved:
                 move(notebook, spot, math.inf if which % 2 else -math.inf)
             mutant = str(Path(name).with_name(f"moved-{which:02}-{Path(name).name}"))
-            nbformat.write(notebook, copy / mutant)
+            notebooks.save(notebook, copy / mutant)
             expected[mutant] = {_code_cell(notebook, spot.cell) for spot in moved}
 
     say(f"nbval, strict, on {len(expected)} notebooks with moved floats")
@@ -93,17 +92,19 @@ NBVAL = ("--nbval", "--nbval-current-env")
 PARALLEL = ("-n", "2", "--dist", "loadscope")
 
 
-def nbval(copy: Path, notebooks: list[str]) -> dict[str, set[int]]:
+def nbval(copy: Path, pages: list[str]) -> dict[str, set[int]]:
     """Run nbval as ``make test`` does; returns the numbers of the code cells that failed."""
     report = copy / "report.xml"
-    quiet = ("--tb=no", "--no-summary") if len(notebooks) > 1 else ()
-    arguments = (*NBVAL, f"--junitxml={report}", *quiet, *PARALLEL, *notebooks)
+    quiet = ("--tb=no", "--no-summary") if len(pages) > 1 else ()
+    arguments = (*NBVAL, f"--junitxml={report}", *quiet, *PARALLEL, *pages)
     pytest(copy, *arguments, shown=bool(quiet))
-    failed = {name: set() for name in notebooks}
-    dotted = {name.replace("/", "."): name for name in notebooks}
+    failed = {name: set() for name in pages}
+    dotted = {name.replace("/", "."): name for name in pages}
     for case in ElementTree.parse(report).iter("testcase"):
         if case.find("failure") is not None or case.find("error") is not None:
-            failed[dotted[case.attrib["classname"]]].add(int(case.attrib["name"].removeprefix("Cell ")))
+            failed[dotted[case.attrib["classname"]]].add(
+                int(case.attrib["name"].removeprefix("Cell "))
+            )
     return failed
 
 
@@ -157,13 +158,13 @@ def cell_edit(name: str, has: str, **changes) -> Callable[[Path], None]:
     """A seed that changes the first code cell of a notebook whose source has a text."""
 
     def seed(copy: Path) -> None:
-        notebook = nbformat.read(copy / name, as_version=4)
+        notebook = notebooks.load(copy / name)
         cells = (c for c in notebook.cells if c.cell_type == "code" and has in c.source)
         cell = next(cells, None)
         if cell is None:
             raise LookupError(f"{name} has no code cell with {has!r}: seed this fault otherwise")
         cell.update(changes)
-        nbformat.write(notebook, copy / name)
+        notebooks.save(notebook, copy / name)
 
     return seed
 
@@ -191,7 +192,11 @@ FAULTS = [
         ("emptied outputs", cell_edit(NUMPY, "print(", outputs=[]), NOTEBOOKS),
         ("a wrong label on an axis", edit(PLOTS, 'ylabel="cost"', 'ylabel="loss"'), FIGURES),
         ("a missing contour level", edit(PLOTS, "0.2, 0.3, 0.4", "0.2, 0.4"), FIGURES),
-        ("a path drawn with the wrong eta", edit(MATH, "lr=0.1, steps=200", "lr=0.11, steps=200"), FIGURES),
+        (
+            "a path drawn with the wrong eta",
+            edit(MATH, "lr=0.1, steps=200", "lr=0.11, steps=200"),
+            FIGURES,
+        ),
         ("swapped b and w", edit(PLOTS, "ax.plot(*path.T,", "ax.plot(*path.T[::-1],"), FIGURES),
         (
             "a sanitizer rule that matches nothing",
@@ -215,7 +220,11 @@ FAULTS = [
             edit(PUBLISHED, "2.291241352364798", "2.291241352364797"),
             LEDGER,
         ),
-        ("a stale ledger", edit("chapters/recorded/ledger.json", "1.70260448274778", "1.7026044827477"), LEDGER),
+        (
+            "a stale ledger",
+            edit("chapters/recorded/ledger.json", "1.70260448274778", "1.7026044827477"),
+            LEDGER,
+        ),
         (
             "a wrong heading number",
             edit(MATH, "## 5.1.3 ", "## 5.1.5 "),

@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-import nbformat
-
-from book import export
-from book.figures import options
+from book import config, notebooks
 from utils import published
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,10 +52,10 @@ class Printed:
         return [spot for spot, text in zip(self.spots, theirs) if FLOAT.fullmatch(text)]
 
 
-def notebooks(root: Path = ROOT) -> dict[str, nbformat.NotebookNode]:
+def read(root: Path = ROOT) -> dict[str, notebooks.Node]:
     """The notebooks of the book, in its order: path from the root -> notebook."""
-    book = export.Book(root)
-    return {str(page): book.read(page) for page in book.notebooks}
+    pages = map(str, config.Book.read(root).notebooks)
+    return {page: notebooks.load(root / page, page) for page in pages}
 
 
 def find_all(root: Path = ROOT) -> dict[str, Printed]:
@@ -66,7 +63,7 @@ def find_all(root: Path = ROOT) -> dict[str, Printed]:
 
     Raises: LookupError naming a record that its section does not print.
     """
-    books = notebooks(root)
+    books = read(root)
     return {id: find(published.record(id), books) for id in published.ids()}
 
 
@@ -102,7 +99,7 @@ def _marked(notebook, section: str) -> list[tuple[int, int, str]]:
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
             here = (HEADING.findall(cell.source) or [here])[-1]
-        elif here == section and options(cell.source).get("classes") == "as-published":
+        elif here == section and notebooks.options(cell.source)[0].get("classes") == "as-published":
             found += [(number, n, text_of(output)) for n, output in enumerate(cell.outputs)]
     return found
 

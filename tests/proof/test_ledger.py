@@ -5,9 +5,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import nbformat
 import pytest
 
+from book import notebooks
 from book.proof import ledger, matrix, records
 from utils import published
 
@@ -17,7 +17,7 @@ RECORDED = ROOT / "chapters" / "recorded"
 
 def shown(name: str) -> str:
     """All the plain text that a notebook's cells show."""
-    cells = nbformat.read(ROOT / "chapters" / name, as_version=4).cells
+    cells = notebooks.load(ROOT / "chapters" / name).cells
     return "\n".join(records.text_of(o) for cell in cells for o in cell.get("outputs", []))
 
 
@@ -127,7 +127,7 @@ def test_the_run_names_the_pinned_versions():
 
 
 def test_the_notes_give_each_slip_its_three_parts():
-    cells = nbformat.read(ROOT / "chapters" / "notes.ipynb", as_version=4).cells
+    cells = notebooks.load(ROOT / "chapters" / "notes.ipynb").cells
     text = "\n".join(cell.source for cell in cells)
     parts = Counter(re.findall(r"\*\*(Printed|True|In this book)\.\*\*", text))
     assert set(parts.values()) == {len(re.findall(r"^## ", text, re.MULTILINE))}

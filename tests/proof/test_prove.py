@@ -7,6 +7,7 @@ import math
 import nbformat
 import pytest
 
+from book import notebooks
 from book.proof import prove, records
 from utils import published
 
@@ -19,7 +20,7 @@ def book(tmp_path_factory):
 def test_every_published_float_is_moved_alone_and_by_one_ulp():
     moved = []
     for name, cells in prove.floats(prove.ROOT).items():
-        notebook = nbformat.read(prove.ROOT / name, as_version=4)
+        notebook = notebooks.load(prove.ROOT / name)
         for number, spots in cells.items():
             for spot, way in zip(spots, len(spots) * (math.inf, -math.inf)):
                 mutant = copy.deepcopy(notebook)
