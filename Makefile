@@ -13,7 +13,7 @@ pytest = $(python) -m pytest -n $(JOBS) --dist loadscope
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book html serve test test-gpu tolerant lint notebooks figures bench measure stamp matrix prove bench-validate clean
+.PHONY: help book html serve test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -56,15 +56,14 @@ lint: $(VENV)/all.stamp ## ruff on the code and the notebooks
 
 notebooks: $(VENV)/all.stamp ## re-execute all notebooks in place; a second run changes nothing
 	$(python) -m book.execute
+	$(python) -m book.proof.ledger
+	$(python) -m book.execute chapters/ledger.ipynb
 
 figures: $(VENV)/all.stamp ## draw figures/ again from Section 5.1
 	$(python) -m book.figures
 
-bench: $(VENV)/all.stamp ## the loss surface against a double loop, side by side
-	$(python) -m book.proof.bench_surface
-
-stamp: $(VENV)/all.stamp ## record what the stored outputs were made on, for the ledger
-	$(python) -m book.proof.stamp
+stamp: $(VENV)/all.stamp ## record what the stored outputs hold and what they were made on, for the ledger
+	$(python) -m book.proof.ledger
 
 matrix: $(VENV)/all.stamp ## the distances under other Pythons, NumPys and PyTorch kernels (minutes)
 	$(python) -m book.proof.matrix
@@ -74,9 +73,6 @@ measure: $(VENV)/all.stamp ## the ratios quoted beyond the chapter, side by side
 
 prove: $(VENV)/all.stamp ## break the book on purpose; every fault must be caught (minutes)
 	$(python) -m book.proof.prove
-
-bench-validate: $(VENV)/all.stamp ## strict validation against plain execution, side by side (minutes)
-	$(python) -m book.proof.bench_validate
 
 clean: ## remove what builds leave behind (the environment stays; rm -r .venv removes it)
 	rm -rf _book _book.tmp* .pytest_cache .ruff_cache .hypothesis .cache

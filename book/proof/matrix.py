@@ -1,10 +1,10 @@
 """Measure the distance from the published numbers on every version at hand: ``make matrix``.
 
-Each row is the whole of ``utils.ledger`` in a fresh process: the NumPy records under Python 3.10
-to 3.13 and NumPy 1.26, 2.0 and the newest, with SIMD on and off; all records under the PyTorch
-that is installed here, with each of its CPU kernels that this machine runs, on one thread and on
-two.  The environments are kept in ``.cache/matrix``; the result is written to
-``chapters/recorded/matrix.json``, which the appendix "Reproduction ledger" displays.
+Each row is the run of the notebooks that print published records, each in a fresh process: those
+without PyTorch under Python 3.10 to 3.13 and NumPy 1.26, 2.0, the newest and Colab's, with SIMD on
+and off; all of them under the PyTorch that is installed here, with each of its CPU kernels that
+this machine runs, on one thread and on two.  The environments are kept in ``.cache/matrix``; the
+result goes to chapters/recorded/matrix.json, where the rows of other machines stay as they are.
 """
 
 from __future__ import annotations
@@ -13,21 +13,51 @@ import argparse
 import json
 import os
 import platform
+import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from book import notebooks
+from book.proof import records, run
+from book.proof.ledger import machine
+
+ROOT = records.ROOT
 CACHE = ROOT / ".cache" / "matrix"
 RECORDED = ROOT / "chapters" / "recorded" / "matrix.json"
 
+COMMAND = "make matrix"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-NUMPYS = ("1.26.4", "2.0.2", "newest")
+NUMPYS = ("numpy==1.26.4", "numpy==2.0.2", "numpy")
+OTHERS = ("scikit-learn", "matplotlib", "ipython")  # what the notebooks and `run` need besides
+#: What Colab published of its runtime on 2026-08-19; its PyTorch is not installed here.
+COLAB = ("3.13", ("numpy==2.1.3", "scikit-learn==1.6.1", "matplotlib==3.10.0", "ipython"))
 CAPABILITIES = ("default", "avx2", "avx512")
 THREADS = (1, 2)
+
+#: The ordered run of Section 5.4.1 with the module of the published code, which the book's own
+#: run replaces by a hand-written one.
+ORDERED = "5.4.1/dataloader-ordered"
+ORDERED_KEY = "ordered, nn.Linear"
+ORDERED_AS_PUBLISHED = f"""
+import json, torch
+from utils import data, published
+X, _, y, _ = data.load_chapter_data()
+points = torch.utils.data.TensorDataset(*(torch.tensor(v).reshape(-1, 1) for v in (X, y)))
+model, mse = torch.nn.Linear(1, 1).double(), torch.nn.MSELoss()
+torch.nn.init.constant_(model.bias, 1.0), torch.nn.init.constant_(model.weight, 1.5)
+optimizer, path = torch.optim.SGD(model.parameters(), lr=0.2), []
+for epoch in range(10):
+    for x, target in torch.utils.data.DataLoader(points, batch_size=32):
+        optimizer.zero_grad()
+        mse(model(x), target).backward()
+        optimizer.step()
+    path.append([model.bias.item(), model.weight.item()])
+found = published.compare({ORDERED!r}, path)
+print(json.dumps({{"max_ulp": found.max_ulp, "exact": found.exact, "total": found.total}}))
+"""
 
 #: What became of arrays with one element, for the eighth note on the published chapter.
 SCALAR_NUMPYS = ("1.24.4", "1.25.2", "1.26.4", "2.0.2", "2.3.5", "2.4.0")
@@ -37,123 +67,6 @@ SCALARS = (
     "np.array([1.0])[0]",
     "np.array([1.0]).item()",
 )
-
-
-def interpreter(version: str) -> Path | None:
-    """The Python of that version: under pyenv, on PATH, or the one that runs this; or None."""
-    if platform.python_version().startswith(version + "."):
-        return Path(sys._base_executable)
-    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    on_path = shutil.which(f"python{version}")
-    return found[-1] if found else Path(on_path) if on_path else None
-
-
-def environment(python: Path, version: str, numpy: str, *others: str) -> Path | None:
-    """The Python of a virtual environment with that NumPy, made once; None if none can be had."""
-    folder = CACHE / "-".join((f"python{version}", f"numpy{numpy}", *others))
-    executable, ready = folder / "bin" / "python", folder / "ready"
-    if not ready.is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([python, "-m", "venv", folder], check=True)
-        numpy_requirement = "numpy" if numpy == "newest" else f"numpy=={numpy}"
-        pip = [executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        packages = ["--only-binary=:all:", numpy_requirement, *others]
-        if subprocess.run([*pip, *packages], stderr=subprocess.DEVNULL, check=False).returncode:
-            return None
-        ready.touch()
-    return executable
-
-
-def measure(executable, records: str, *, threads: int = 1, **variables: str) -> dict | None:
-    """One row: the distances of ``records`` ("numpy" or "all") in a fresh process.
-
-    None where the processor lacks an instruction that the kernels asked for by name need.
-    """
-    count = str(threads)
-    threading = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
-    run = subprocess.run(
-        [executable, Path(__file__), "--measure", records],
-        env={**os.environ, **threading, **variables, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        check=False,
-        text=True,
-    )
-    if run.returncode == -signal.SIGILL:
-        return None
-    run.check_returncode()
-    return json.loads(run.stdout)
-
-
-def _measure_here(records: str) -> dict:
-    """What ``measure`` runs: the versions and, for each record, the comparison."""
-    import numpy
-    import sklearn
-
-    from utils import ledger, published
-
-    row = {
-        "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "scikit-learn": sklearn.__version__,
-    }
-    wanted = [id for id in published.ids() if records == "all" or not ledger.needs_torch(id)]
-    values = {id: ledger.reproduce(id) for id in wanted}
-    results = [published.compare(id, values[id]) for id in wanted]
-    if records == "all":
-        import torch
-
-        row["torch"] = torch.__version__.partition("+")[0]
-        row["kernels"] = torch.backends.cpu.get_cpu_capability()
-        row["threads"] = torch.get_num_threads()
-    row["records"] = {
-        result.id: {"max_ulp": result.max_ulp, "exact": result.exact, "total": result.total}
-        for result in results
-    }
-    for id, record in row["records"].items():
-        if record["max_ulp"]:
-            record["values"] = values[id]
-    return row
-
-
-def rows():
-    """Measure everything that can be had; yields (what, row), row None where it cannot be had."""
-    for version in PYTHONS:
-        python = interpreter(version)
-        for numpy in NUMPYS:
-            what = f"Python {version}, NumPy {numpy}"
-            executable = python and environment(python, version, numpy, "scikit-learn")
-            yield what, executable and measure(executable, "numpy")
-    for what, disabled in _without_simd():
-        row = measure(sys.executable, "numpy", NPY_DISABLE_CPU_FEATURES=disabled)
-        yield what, {**row, "simd": False}
-    for capability in CAPABILITIES:
-        for threads in THREADS:
-            what = f"PyTorch, {capability} kernels, {threads} thread{'s' * (threads > 1)}"
-            row = measure(sys.executable, "all", threads=threads, ATEN_CPU_CAPABILITY=capability)
-            # On other processors than x86-64 PyTorch takes no notice of the wish.
-            yield what, row if row and row["kernels"].lower() == capability else None
-
-
-def _without_simd():
-    """NumPy's optional SIMD kernels that this processor would use, to be switched off."""
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
-
-    used = [feature for feature in __cpu_dispatch__ if __cpu_features__[feature]]
-    return [("this NumPy, its optional SIMD kernels off", " ".join(used))] if used else []
-
-
-def scalars() -> list[dict]:
-    """What each expression of SCALARS gives under each of SCALAR_NUMPYS."""
-    found = []
-    for numpy in SCALAR_NUMPYS:
-        python = interpreter("3.11")
-        executable = python and environment(python, "3.11", numpy)
-        if executable:
-            answers = subprocess.check_output([executable, "-c", _ASK, *SCALARS], text=True)
-            found.append({"numpy": numpy, **json.loads(answers)})
-    return found
-
-
 _ASK = """
 import json, sys, warnings
 import numpy as np
@@ -171,47 +84,149 @@ print(json.dumps({expression: answer(expression) for expression in sys.argv[1:]}
 """
 
 
-def machine() -> dict:
-    """The processor and the system, in words."""
-    words = {"system": platform.system(), "architecture": platform.machine()}
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        lines = information.read_text().splitlines()
-        facts = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
-        words["processor"] = facts.get("model name", "unknown").strip()
-        flags = facts.get("flags", "").split()
-        words["vector instructions"] = [f for f in ("avx2", "fma", "avx512f") if f in flags]
-    words["cores"] = os.cpu_count()
-    return words
+def interpreter(version: str) -> Path | None:
+    """The Python of that version: under pyenv, on PATH, or the one that runs this; or None."""
+    if platform.python_version().startswith(version + "."):
+        return Path(sys._base_executable)
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    on_path = shutil.which(f"python{version}")
+    return found[-1] if found else Path(on_path) if on_path else None
+
+
+def environment(version: str, *requirements: str) -> Path | None:
+    """The Python of a virtual environment with these packages, made once; None if none can be had."""
+    python = interpreter(version)
+    folder = CACHE / "-".join((f"python{version}", *requirements)).replace("==", "")
+    executable, ready = folder / "bin" / "python", folder / "ready"
+    if python and not ready.is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([python, "-m", "venv", folder], check=True)
+        pip = [executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        packages = ["--only-binary=:all:", *requirements]
+        if subprocess.run([*pip, *packages], stderr=subprocess.DEVNULL, check=False).returncode:
+            return None
+        ready.touch()
+    return executable if python else None
+
+
+def measure(pages, *, python=sys.executable, threads: int = 1, **variables: str) -> dict | None:
+    """One row: the distances of the records that these pages compare, and the versions.
+
+    None where the processor lacks an instruction that the kernels asked for by name need.
+    """
+    for name in ("OMP", "MKL", "OPENBLAS"):
+        variables[f"{name}_NUM_THREADS"] = str(threads)
+    found, row = {}, {}
+    for page in pages:
+        report = run.report(ROOT / page, python=python, **variables)
+        if report is None:
+            return None
+        if report["wrong"]:
+            sys.exit(f"{page} under {python}: {'; '.join(report['wrong'])}")
+        found |= report["records"]
+        row |= report
+    row = {
+        name: row[name]
+        for name in ("python", "numpy", "torch", "kernels", "threads")
+        if name in row
+    } | {"scikit-learn": row["sklearn"]}
+    row["records"] = {
+        id: {"max_ulp": record["max_ulp"], "exact": record["exact"], "total": record["total"]}
+        | ({"values": record["values"]} if record["max_ulp"] else {})
+        for id, record in found.items()
+    }
+    return row
+
+
+def rows():
+    """Measure everything that can be had; yields (what, row), row None where it cannot be had."""
+    everything = dict.fromkeys(found.notebook for found in records.find_all().values())
+    plain = [name for name in everything if not uses_torch(name)]
+    asked = [(python, (numpy, *OTHERS)) for python in PYTHONS for numpy in NUMPYS]
+    for version, requirements in [*asked, COLAB]:
+        executable = environment(version, *requirements)
+        exact = [requirement for requirement in requirements if "==" in requirement]
+        what = f"Python {version}, {', '.join(exact).replace('==', ' ') or 'newest numpy'}"
+        yield what, executable and measure(plain, python=executable)
+    if disabled := _simd():
+        row = measure(plain, NPY_DISABLE_CPU_FEATURES=" ".join(disabled))
+        yield "this NumPy, its optional SIMD kernels off", {**row, "simd": False}
+    for capability in CAPABILITIES:
+        for threads in THREADS:
+            what = f"PyTorch, {capability} kernels, {threads} thread{'s' * (threads > 1)}"
+            row = measure(everything, threads=threads, ATEN_CPU_CAPABILITY=capability)
+            # On other processors than x86-64 PyTorch takes no notice of the wish.
+            if row and row["kernels"] == capability:
+                yield what, {**row, ORDERED_KEY: ordered_as_published(capability)}
+            else:
+                yield what, None
+
+
+def uses_torch(page: str) -> bool:
+    cells = notebooks.code_cells(notebooks.load(ROOT / page))
+    code = "\n".join(cell.source for _, cell in cells)
+    return re.search(r"^\s*(import|from) torch\b", code, re.MULTILINE) is not None
+
+
+def ordered_as_published(capability: str) -> dict:
+    """The comparison of the record ORDERED with what the published module gives."""
+    variables = {**os.environ, "ATEN_CPU_CAPABILITY": capability, "PYTHONPATH": str(ROOT)}
+    python = [sys.executable, "-c", ORDERED_AS_PUBLISHED]
+    return json.loads(subprocess.check_output(python, env=variables, text=True))
+
+
+def _simd() -> list[str]:
+    """NumPy's optional SIMD kernels that this processor would use."""
+    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+
+    return [feature for feature in __cpu_dispatch__ if __cpu_features__[feature]]
+
+
+def scalars() -> list[dict]:
+    """What each expression of SCALARS gives under each of SCALAR_NUMPYS."""
+    found = []
+    for numpy in SCALAR_NUMPYS:
+        executable = environment("3.11", f"numpy=={numpy}")
+        if executable:
+            answers = subprocess.check_output([executable, "-c", _ASK, *SCALARS], text=True)
+            found.append({"numpy": numpy, **json.loads(answers)})
+    return found
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--measure", choices=("numpy", "all"), help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, default=RECORDED, help="default: %(default)s")
     options = parser.parse_args(arguments)
-    if options.measure:
-        print(json.dumps(_measure_here(options.measure)))
-        return 0
 
-    measured, missing, largest = [], [], 0
+    here = machine()
+    name = "{processor} with {vector}".format(
+        processor=here.get("processor", here["architecture"]),
+        vector=", ".join(here.get("vector instructions", ())) or "no known vector instructions",
+    )
+    measured, missing = [], []
     for what, row in rows():
         if row is None:
             missing.append(what)
-            print(f"{what:48} not to be had here", flush=True)
+            print(f"{what:70} not to be had here", flush=True)
             continue
         distance = max(record["max_ulp"] for record in row["records"].values())
-        largest = max(largest, distance)
-        measured.append({"what": what, **row})
-        print(f"{what:48} largest distance {distance} ulp", flush=True)
+        measured.append({"what": what, "machine": name, **row})
+        print(f"{what:70} largest distance {distance} ulp", flush=True)
+    old = json.loads(options.output.read_text(encoding="utf-8")) if options.output.is_file() else {}
+    others = [row for row in old.get("rows", ()) if row["machine"] != name]
+    today = time.strftime("%Y-%m-%d", time.gmtime())
     recorded = {
-        "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": machine(),
-        "rows": measured,
-        "not to be had": missing,
+        "recorded": today,
+        "command": COMMAND,
+        "machines": {
+            **old.get("machines", {}),
+            name: {"recorded": today, "command": COMMAND, **here, "not to be had": missing},
+        },
+        "rows": others + measured,
         "one-element arrays": scalars(),
     }
     options.output.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
+    largest = max(each["max_ulp"] for row in measured for each in row["records"].values())
     print(f"{len(measured)} rows, largest distance {largest} ulp -> {options.output}")
     return int(largest > 1)
 

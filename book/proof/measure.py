@@ -21,10 +21,10 @@ import time
 from itertools import islice
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import torch
 
+from book import notebooks
 from utils import data, gradients
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,8 +37,8 @@ DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 def definitions(page: str) -> dict:
     """Run the imports, functions and classes of a page, nothing else, and return their names."""
-    notebook = nbformat.read(CHAPTERS / page, as_version=4)
-    source = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    cells = notebooks.code_cells(notebooks.load(CHAPTERS / page))
+    source = "\n\n".join(cell.source for _, cell in cells)
     tree = ast.parse(source)
     tree.body = [node for node in tree.body if isinstance(node, DEFINITIONS)]
     names = {"__name__": page.removesuffix(".ipynb").replace("-", "_")}

@@ -8,51 +8,34 @@ Without CUDA the first form stops with status 2; what `--cpu` measures is never 
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from book import export
 from book.config import Book
+from book.proof import records, run
 
-ROOT = Path(__file__).resolve().parents[2]
-
-#: Notebooks whose training runs on the device; each must have had tensors in the GPU's memory.
-ON_DEVICE = ("5-3-pytorch", "5-4-dataloader")
 SIZES = ((85, 32), (1_000_000, 1024))
 
 
 def run_notebooks(folder: Path, only: list[str] | None, *, cpu: bool) -> tuple[dict, list[str]]:
     """Run each exported notebook alone in its own folder; return name -> report, and complaints."""
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if cpu:
-        env["CUDA_VISIBLE_DEVICES"] = ""
+    variables = {"CUDA_VISIBLE_DEVICES": ""} if cpu else {}
+    training = {Path(found.notebook).stem for found in records.find_all().values()}
     reports, wrong = {}, []
-    for path in export.export_all(Book.read(ROOT), folder):
+    for path in export.export_all(Book.read(records.ROOT), folder):
         if only and path.stem not in only:
             continue
         alone = folder / path.stem
         alone.mkdir()
-        report = alone / "report.json"
-        command = [sys.executable, str(ROOT / "book" / "proof" / "run_exported.py"), str(path)]
-        done = subprocess.run(
-            [*command, "--report", str(report)],
-            cwd=alone,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if not report.is_file():
-            wrong.append(f"{path.stem}: {done.stderr[-500:]}")
-            continue
-        reports[path.stem] = found = json.loads(report.read_text(encoding="utf-8"))
+        reports[path.stem] = found = run.report(path, folder=alone, **variables)
         wrong += [f"{path.stem}: {line}" for line in found.pop("wrong")]
-        if not cpu and path.stem in ON_DEVICE and not found.get("cuda_bytes"):
+        # Where a record is printed with PyTorch, its training runs on the device.
+        if not cpu and path.stem in training and "torch" in found and not found.get("cuda_bytes"):
             wrong.append(f"{path.stem}: it left the GPU's memory untouched")
-        print(f"{path.stem:24} {found['device']}, {len(found['records'])} records compared")
+        print(f"{path.stem:24} {found.get('device')}, {len(found['records'])} records compared")
     return reports, wrong
 
 
@@ -108,16 +91,17 @@ def main(arguments=None) -> int:
         return 2
     with tempfile.TemporaryDirectory() as folder:
         reports, wrong = run_notebooks(Path(folder), options.only, cpu=options.cpu)
-    records = farthest(reports)
+    distances = farthest(reports)
     print(f"\n{'record':32} {'values':>6} {'equal':>6} {'farthest, units in the last place':>34}")
-    for id, record in records.items():
+    for id, record in distances.items():
         print(f"{id:32} {record['total']:6} {record['exact']:6} {record['max_ulp']:34}")
     names = ("device", "cuda", "torch", "numpy", "python", "machine")
     versions = next((r for r in reports.values() if "torch" in r), {})
     result = {
         "command": "make test-gpu",
+        "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
         **{name: versions[name] for name in names if name in versions},
-        "records": records,
+        "records": distances,
     }
     if not options.only:
         result["loop"] = time_loops(["cpu"] if options.cpu else ["cpu", "cuda"])

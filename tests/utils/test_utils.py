@@ -217,14 +217,6 @@ def test_optimizers_are_those_of_torch(name, lr):
 # --- the published numbers ------------------------------------------------------------------
 
 
-def _count(values):
-    return sum(map(_count, values)) if isinstance(values, list) else 1
-
-
-def test_there_are_214_published_values():
-    assert sum(_count(published.record(id)["values"]) for id in published.ids()) == 214
-
-
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(-50, 50))
 def test_ulp_distance_counts_the_floats_between(value, steps):
     other = value

@@ -1,0 +1,92 @@
+"""Record what the notebooks print, and on what they were run: ``make stamp``, after ``make notebooks``.
+
+Writes chapters/recorded/ledger.json, which the appendix "Reproduction ledger" shows.  The values
+are read off the stored outputs.  ``make test`` runs the notebooks again, and reads them again: a
+value that is no longer printed, and a ledger that is no longer true, turn red.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from book.execute import KERNEL_ENVIRONMENT
+from book.proof import records
+
+RECORDED = records.ROOT / "chapters" / "recorded" / "ledger.json"
+PACKAGES = ("numpy", "scikit-learn", "torch", "matplotlib", "nbval", "jupyter-client", "ipykernel")
+
+
+def printed(root: Path = records.ROOT) -> dict:
+    """Record -> the notebook that prints it and the values there, as they stand in its outputs."""
+    return {
+        id: {"notebook": found.notebook, "values": found.values}
+        for id, found in records.find_all(root).items()
+    }
+
+
+def machine() -> dict:
+    """The processor and the system, in words."""
+    words = {"system": platform.system(), "architecture": platform.machine()}
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        lines = information.read_text().splitlines()
+        facts = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
+        number = [f"{key.split()[-1]} {facts[key].strip()}" for key in NUMBERS if key in facts]
+        words["processor"] = ", ".join([facts.get("model name", "unknown").strip(), *number])
+        flags = facts.get("flags", "").split()
+        words["vector instructions"] = [f for f in ("avx2", "fma", "avx512f") if f in flags]
+    words["cores"] = os.cpu_count()
+    return words
+
+
+NUMBERS = ("cpu family", "model")
+
+
+def run() -> dict:
+    """What the kernels of the book run on, asked of a process with their environment."""
+    code = (
+        "import json, torch; print(json.dumps([torch.backends.cpu.get_cpu_capability(),"
+        "'cuda' if torch.cuda.is_available() else 'cpu', torch.get_num_threads()]))"
+    )
+    environment = {**os.environ, **KERNEL_ENVIRONMENT}
+    answer = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+    kernels, device, threads = json.loads(answer)
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version(name).partition("+")[0] for name in PACKAGES},
+        "PyTorch CPU kernels": kernels.lower(),
+        "device": device,
+        "threads": threads,
+        "machine": machine(),
+    }
+
+
+def write(content: dict, path: Path) -> None:
+    """Write a record with today's date; one that says the same already keeps its own."""
+    old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    same = {**old, "recorded": None} == {**content, "recorded": None}
+    content = {"recorded": old["recorded"] if same else today, **content}
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=RECORDED, help="default: %(default)s")
+    options = parser.parse_args(arguments)
+    content = {"command": "make stamp", "run": run(), "records": printed()}
+    write(content, options.output)
+    print(f"{len(content['records'])} records -> {options.output.relative_to(records.ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

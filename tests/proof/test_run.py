@@ -1,0 +1,121 @@
+"""A notebook runs in a fresh process and reports its distances, on a GPU too; tried without one."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+
+import book.proof.measure_gpu as gpu
+from book.proof import records, run
+from utils import published
+
+ROOT = Path(__file__).resolve().parents[2]
+ID = "5.3.3/first-gradient"
+RIGHT = [float(text) for text in published.record(ID)["values"]]
+SETUP = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom utils import published"
+
+
+@pytest.fixture
+def report(tmp_path):
+    """The report of a notebook with these cells."""
+
+    def make(*cells, **variables):
+        notebook = nbformat.v4.new_notebook()
+        notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in (SETUP, *cells)]
+        nbformat.write(notebook, tmp_path / "page.ipynb")
+        return run.report(tmp_path / "page.ipynb", **variables)
+
+    return make
+
+
+def test_what_the_notebook_compares_is_reported(report):
+    found = report(f"print(published.report({ID!r}, {RIGHT}))")
+    assert found["wrong"] == [] and found["numpy"] and found["python"]
+    assert found["records"][ID] == {
+        "total": 2,
+        "exact": 2,
+        "max_ulp": 0,
+        "agrees": True,
+        "values": RIGHT,
+    }
+
+
+@pytest.mark.parametrize(
+    ("cell", "complaint"),
+    [
+        (f"published.compare({ID!r}, [{RIGHT[0]}, -1.0])", f"{ID}: differs by "),
+        ("import warnings; warnings.warn('beware')", "warning: UserWarning: beware"),
+        ("1 / 0", "cell 2: ZeroDivisionError"),
+        ("if", "cell 2: SyntaxError"),
+        ("import os; os._exit(3)", "status 3"),
+    ],
+    ids=["a record", "a warning", "an error", "a syntax error", "a crash"],
+)
+def test_what_goes_wrong_is_a_complaint(cell, complaint, report):
+    (found,) = report(cell)["wrong"]
+    assert found.startswith(complaint)
+
+
+def test_variables_reach_the_notebook_and_a_missing_instruction_gives_nothing(report):
+    cell = "import os, signal\nif 'KIND' in os.environ: os.kill(os.getpid(), signal.SIGILL)"
+    assert report(cell)["wrong"] == []
+    assert report(cell, KIND="avx1024") is None
+
+
+# --- the GPU --------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_it_measures_nothing_and_says_so(tmp_path, capsys):
+    assert gpu.main(["--write", str(tmp_path / "gpu.json")]) == 2
+    assert "no CUDA device" in capsys.readouterr().err
+    assert not (tmp_path / "gpu.json").exists()
+
+
+def test_a_run_on_the_cpu_is_never_written(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        gpu.main(["--cpu", "--write", str(tmp_path / "gpu.json")])
+    assert "nothing to write" in capsys.readouterr().err
+
+
+def test_the_same_command_works_on_the_cpu(capsys):
+    (page,) = {found.notebook for id, found in records.find_all().items() if id[:4] == "5.2."}
+    assert gpu.main(["--cpu", "--only", Path(page).stem]) == 0
+    printed = capsys.readouterr().out
+    result = json.loads(printed[printed.index("\n{") :])
+    wanted = [id for id, found in records.find_all().items() if found.notebook == page]
+    assert sorted(result["records"]) == sorted(wanted)
+    for id, record in result["records"].items():
+        assert record["total"] == published.compare(id, published.record(id)["values"]).total
+        assert 0 <= record["max_ulp"] <= published.TOLERANCE_ULP
+
+
+def test_a_notebook_that_does_not_use_the_gpu_is_reported(tmp_path, monkeypatch):
+    def pretend(notebook, **options):
+        versions = {} if "math" in notebook.name else {"torch": "9", "cuda_bytes": 0}
+        return {"wrong": [], "records": {}, "device": "a GPU", **versions}
+
+    monkeypatch.setattr(gpu.run, "report", pretend)
+    _, wrong = gpu.run_notebooks(tmp_path, ["5-1-math", "5-4-dataloader"], cpu=False)
+    assert wrong == ["5-4-dataloader: it left the GPU's memory untouched"]
+
+
+def test_the_farthest_distance_of_all_notebooks_counts():
+    def report(distance):
+        return {"records": {"a": {"total": 2, "exact": 1, "max_ulp": distance, "agrees": True}}}
+
+    found = gpu.farthest({"one": report(1), "two": report(3), "three": report(2)})
+    assert found == {"a": {"total": 2, "exact": 1, "max_ulp": 3}}
+
+
+def test_the_loop_is_timed_on_each_device():
+    found = gpu.time_loops(["cpu"], sizes=((85, 32),), rounds=2)
+    assert found["85"]["cpu"]["ratio"] == 1 and found["85"]["batch_size"] == 32
+
+
+def test_the_page_says_whether_a_gpu_has_been_measured():
+    page = (ROOT / "chapters" / "running.qmd").read_text(encoding="utf-8")
+    recorded = (ROOT / "chapters" / "recorded" / "gpu.json").exists()
+    assert recorded != ("No GPU timing is recorded in this book yet" in page)
