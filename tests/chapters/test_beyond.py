@@ -84,7 +84,7 @@ def test_the_page_prints_what_numpy_finds(curvature):
         f"eigenvalues {small:.5f} and {large:.5f}, condition number {large / small:.2f}",
         f"2 / lambda_max = {2 / large:.5f}",
         f"best eta {2 / (small + large):.5f}",
-        f"by at most {(large - small) / (large + small):.5f}",
+        f"factor at most {(large - small) / (large + small):.5f}",
         "condition number 1.00000\nlimit 1.00000, best eta 0.50000",
     ):
         assert expected in output
@@ -97,7 +97,8 @@ def test_the_learning_rate_page_is_right_in_prose(curvature):
     text = " ".join(ALL[CHAPTERS / "beyond-learning-rate.ipynb"].split())
     assert "six percent more, and the run diverges" in text
     assert 1.05 * best < limit < 1.06 * best
-    assert "η = 1.6 is η = 0.8, just below the limit" in text and 0.98 * limit < 0.8 < limit
+    assert "$\\eta = 0.8$ here, just below the limit" in text and 0.98 * limit < 0.8 < limit
+    assert "at $\\eta = 1.6$ is below $-2.9$" in text and 1 - 1.6 * large < -2.9
     assert f"{best:.2f}" == "0.77" and f"{limit:.2f}" == "0.81" and f"{1 / large:.2f}" == "0.41"
 
 
