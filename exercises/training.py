@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cache, partial
+from operator import eq
 
 import numpy as np
 
@@ -56,7 +57,7 @@ _TRAINING_ERRORS = (
     (r"does not require grad", "The backward pass finds nothing to differentiate: some b or w is a plain tensor, which autograd does not watch."),
     (r"leaf Variable that requires grad", "You write into a parameter while autograd is watching. Tell PyTorch not to record it."),
     (r"NoneType", "Some gradient is None: nothing has been computed for this tensor."),
-    (r"backward through the graph a second time", "The loss belongs inside the loop: each step needs its own forward pass."),
+    (r"graph a second time", "The loss belongs inside the loop: each step needs its own forward pass."),
     (r"dtype|Double|Float", "Two dtypes meet. The data are float64."),
 )  # fmt: skip
 
@@ -79,10 +80,11 @@ def training_run(X, y, *, table: bool = False, piled: bool = False) -> np.ndarra
 def _rows(value) -> np.ndarray:
     """Return ten rows [b, w], or say what is wrong with their shape."""
     rows = numbers(value, "list of rows")
-    if rows.shape == (2, RUN_STEPS):
-        raise NotYet("You return all b and then all w; one row [b, w] for each step is asked for.")
-    if rows.ndim == 3 and rows.shape[:2] == (RUN_STEPS, 2):
-        raise NotYet("Each number sits in a list of its own; `.item()` takes it out.")
+    mistakes = (
+        ((2, RUN_STEPS), "You return all b and then all w; one row [b, w] for each step is asked for."),
+        ((RUN_STEPS, 2, 1), "Each number sits in a list of its own; `.item()` takes it out."),
+    )  # fmt: skip
+    recognise(rows.shape, mistakes, eq)
     if rows.ndim != 2 or rows.shape[1] != 2:
         raise NotYet(f"{RUN_STEPS} rows [b, w] are asked for; this is {kind(value)}.")
     if len(rows) == RUN_STEPS + 1 and np.allclose(rows[0], descent.START):
@@ -124,7 +126,7 @@ def check_travelling_model(answer):
     if torch.equal(found, unscaled):
         raise NotYet("Your model no longer standardises: (x - mean) / std belongs in front.")
     if not torch.allclose(found, wanted, rtol=0, atol=1e-12):
-        raise NotYet("On the CPU your model should give what the one above gives.")
+        raise NotYet("On the CPU your model should compute what the one above computes.")
     learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
     if learned > sum(p.numel() for p in linear.parameters()):
         raise NotYet(

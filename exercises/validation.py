@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import eq
 
 import numpy as np
 
@@ -107,7 +108,7 @@ def check_early_stop(answer):
     if found == right:
         return "It stops in time, and it goes back to the best step that it has seen."
     mistakes = [([wrong(*case) for case in STOP_CASES], message) for wrong, message in _WRONG_STOPS]
-    recognise(found, mistakes, lambda found, wrong: found == wrong)
+    recognise(found, mistakes, eq)
     (losses, patience), step, expected = next(
         case for case in zip(STOP_CASES, found, right) if case[1] != case[2]
     )

@@ -571,10 +571,11 @@ WRONG = [
     ("5.7", lambda: model_class("{}", forward="self.linear((x - self.mean.to(x.device)) / self.std.to(x.device))"), "`state_dict()` does not hold mean and std"),
     ("5.7", lambda: model_class("nn.Parameter({})"), "both are parameters now"),
     ("5.7", lambda: model_class(forward="self.linear(x)"), "no longer standardises"),
-    ("5.7", lambda: model_class(forward="self.linear(x - self.mean)"), "give what the one above gives"),
+    ("5.7", lambda: model_class(forward="self.linear(x - self.mean)"), "compute what the one above computes"),
     ("5.7", lambda: model_class(forward="self.linear((x - self.mean) / self.std).sum()"), "come out as a tensor of shape ()"),
     ("5.7", lambda: model_class(layer="nn.Identity()"), "no `nn.Linear`"),
     ("5.7", lambda: model_class(forward="torch.zeros_like(x).to('cpu') + self.linear((x - self.mean) / self.std)"), "On another device your model stops with"),
+    ("5.7", lambda: model_class(forward="self.linear((x - self.mean) / self.std) if x.device.type == 'cpu' else torch.zeros(3, 1)"), "answers from another device"),
     ("5.7", lambda: model_class()(torch.ones(1), torch.ones(1)), "Hand in the class itself"),
     ("5.7", lambda: model_class, "not a function"),
     ("5.7", lambda: nn.ReLU, "Your code stops with TypeError"),
@@ -880,6 +881,40 @@ def test_six_right_figures_are_right_and_a_missing_one_is_named():
 @pytest.mark.parametrize("answer", [3, "axes", [1, 2], plt.subplots])
 def test_the_answer_to_exercise_1_is_a_list_of_six(answer):
     assert "a list of six" in figures.check_figures(answer).message
+
+
+def test_every_message_of_the_checks_is_heard_by_a_wrong_answer_of_this_file():
+    """So that no message can be wrong, or never be said, without a test that turns red."""
+    answers = [(CHECKS[number], make) for number, make, _ in WRONG]
+    answers += [(lambda figure, k=k: handed_in(k, figure), make) for k, make, _ in WRONG_FIGURES]
+    answers += [(check, lambda: None) for check in CHECKS.values()]
+    answers.append((figures.check_figures, lambda: 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        heard = "\n".join(check(make()).message for check, make in answers)
+    for module in (figures, drawn, arrays, training, validation):
+        for text in messages(module):
+            assert text in heard, f"{module.__name__}: nobody hears {text!r}"
+
+
+def messages(module) -> list[str]:
+    """The literal texts of at least six words in the code, but docstrings, patterns and praise."""
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    skipped = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Return)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    ]
+    inside = {id(part) for node in skipped for part in ast.walk(node)}
+    return [
+        node.value.strip()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and len(node.value.split()) >= 6
+        and id(node) not in inside
+    ]
 
 
 # --- No answer, and strange ones ----------------------------------------------------------------
