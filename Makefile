@@ -47,8 +47,8 @@ test: $(VENV)/all.stamp ## lint, re-execute every notebook (nbval, strict), run 
 tolerant: $(VENV)/all.stamp ## re-execute every notebook and allow other last digits (ARM, AVX, GPU)
 	$(pytest) --nbval --nbval-current-env --nbval-sanitize-with tests/proof/tolerant.cfg chapters
 
-test-gpu: $(VENV)/all.stamp ## on a machine with CUDA: run the exported notebooks there, record distances and times
-	$(python) -m book.proof.measure_gpu --write chapters/recorded/gpu.json
+test-gpu: $(VENV)/all.stamp ## on a machine with CUDA: run the notebooks there, record distances and times
+	$(python) -m book.proof.measure_gpu
 	$(pytest) tests/book/test_export_runs.py
 
 lint: $(VENV)/all.stamp ## ruff on the code and the notebooks

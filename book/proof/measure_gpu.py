@@ -1,61 +1,44 @@
-"""Run the exported notebooks on a GPU and record how far their numbers lie from the published ones.
+"""Run the notebooks on a GPU and record how far their numbers lie from the published ones.
 
-    python -m book.proof.measure_gpu --write chapters/recorded/gpu.json      on a machine with CUDA
-    python -m book.proof.measure_gpu --cpu                                   the same without a GPU, to try it
+    make test-gpu                                       on a machine with CUDA: measures and records
+    python -m book.proof.measure_gpu --cpu [PAGE ...]   the same without a GPU, to try it; records nothing
 
-Without CUDA the first form stops with status 2; what `--cpu` measures is never written.
+Without CUDA the first form stops with status 2.
 """
 
 import argparse
 import json
 import sys
-import tempfile
-import time
 from pathlib import Path
 
-from book import export
-from book.config import Book
-from book.proof import records, run
+import torch
+from torch.utils.data import DataLoader, TensorDataset
 
+from book.proof import ledger, matrix, records, run
+from book.proof.measure import ratios
+from utils import data
+
+RECORDED = records.ROOT / "chapters" / "recorded" / "gpu.json"
 SIZES = ((85, 32), (1_000_000, 1024))
 
 
-def run_notebooks(folder: Path, only: list[str] | None, *, cpu: bool) -> tuple[dict, list[str]]:
-    """Run each exported notebook alone in its own folder; return name -> report, and complaints."""
-    variables = {"CUDA_VISIBLE_DEVICES": ""} if cpu else {}
-    training = {Path(found.notebook).stem for found in records.find_all().values()}
-    reports, wrong = {}, []
-    for path in export.export_all(Book.read(records.ROOT), folder):
-        if only and path.stem not in only:
-            continue
-        alone = folder / path.stem
-        alone.mkdir()
-        reports[path.stem] = found = run.report(path, folder=alone, **variables)
-        wrong += [f"{path.stem}: {line}" for line in found.pop("wrong")]
-        # Where a record is printed with PyTorch, its training runs on the device.
-        if not cpu and path.stem in training and "torch" in found and not found.get("cuda_bytes"):
-            wrong.append(f"{path.stem}: it left the GPU's memory untouched")
-        print(f"{path.stem:24} {found.get('device')}, {len(found['records'])} records compared")
-    return reports, wrong
-
-
-def farthest(reports: dict) -> dict:
-    """Record -> the largest distance that any notebook saw, over all its values."""
-    found: dict[str, dict] = {}
-    for report in reports.values():
-        for id, record in report["records"].items():
-            if id not in found or float(record["max_ulp"]) > float(found[id]["max_ulp"]):
-                found[id] = {key: record[key] for key in ("total", "exact", "max_ulp")}
-    return dict(sorted(found.items()))
+def run_pages(pages, *, cpu: bool) -> tuple[dict, dict, list[str]]:
+    """Run the pages; return record -> distance, what the last one ran on, and complaints."""
+    distances, wrong, found = {}, [], {}
+    for page in pages:
+        variables = {"CUDA_VISIBLE_DEVICES": ""} if cpu else {}
+        found = run.report(records.ROOT / page, **variables)
+        wrong += [f"{page}: {line}" for line in found.pop("wrong")]
+        if not cpu and not found.get("cuda_bytes"):
+            wrong.append(f"{page}: it left the GPU's memory untouched")
+        for id, record in found.pop("records").items():
+            distances[id] = {key: record[key] for key in ("total", "exact", "max_ulp")}
+            print("{0:32} {exact:3} of {total:3} equal, {max_ulp} ulp".format(id, **record))
+    return distances, found, wrong
 
 
 def time_loops(devices: list[str], *, sizes=SIZES, rounds: int = 5) -> dict:
-    """How many times as fast as on the CPU one epoch of the DataLoader loop is on each device."""
-    import torch
-    from torch.utils.data import DataLoader, TensorDataset
-
-    from book.proof.measure import ratios
-    from utils import data
+    """How many times as fast as on the first device one epoch of the DataLoader loop is on each."""
 
     def epoch(device, points, batch_size):
         torch.manual_seed(42)
@@ -79,40 +62,31 @@ def time_loops(devices: list[str], *, sizes=SIZES, rounds: int = 5) -> dict:
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(prog="python -m book.proof.measure_gpu", description=__doc__)
     parser.add_argument("--cpu", action="store_true", help="without a GPU, to try the command out")
-    parser.add_argument("--write", type=Path, help="where to keep the result, as JSON")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these notebooks only, no timing")
+    parser.add_argument("--output", type=Path, default=RECORDED, help="default: %(default)s")
+    parser.add_argument("pages", nargs="*", help="these only, and no timing")
     options = parser.parse_args(arguments)
-    if options.cpu and options.write:
-        parser.error("--cpu measures no GPU, so there is nothing to write")
-    import torch
-
     if not options.cpu and not torch.cuda.is_available():
         print("measure_gpu: PyTorch finds no CUDA device here; nothing measured", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory() as folder:
-        reports, wrong = run_notebooks(Path(folder), options.only, cpu=options.cpu)
-    distances = farthest(reports)
-    print(f"\n{'record':32} {'values':>6} {'equal':>6} {'farthest, units in the last place':>34}")
-    for id, record in distances.items():
-        print(f"{id:32} {record['total']:6} {record['exact']:6} {record['max_ulp']:34}")
-    names = ("device", "cuda", "torch", "numpy", "python", "machine")
-    versions = next((r for r in reports.values() if "torch" in r), {})
-    result = {
+    printing = dict.fromkeys(found.notebook for found in records.find_all().values())
+    pages = options.pages or [page for page in printing if matrix.uses_torch(page)]
+    distances, versions, wrong = run_pages(pages, cpu=options.cpu)
+    content = {
         "command": "make test-gpu",
-        "recorded": time.strftime("%Y-%m-%d", time.gmtime()),
-        **{name: versions[name] for name in names if name in versions},
+        **versions,
+        "host": ledger.machine(),
         "records": distances,
     }
-    if not options.only:
-        result["loop"] = time_loops(["cpu"] if options.cpu else ["cpu", "cuda"])
-        result["loop_unit"] = "times as fast as on the CPU, one epoch; median and quartiles"
-    print(json.dumps(result, indent=1))
+    if not options.pages:
+        content["loop_unit"] = "times as fast as on the CPU, one epoch; median and quartiles"
+        content["loop"] = time_loops(["cpu"] if options.cpu else ["cpu", "cuda"])
+        print(json.dumps(content["loop"], indent=1))
     for line in wrong:
         print(f"wrong: {line}", file=sys.stderr)
-    if options.write and not wrong:
-        options.write.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print(f"written to {options.write}")
-    return 1 if wrong else 0
+    if not (options.cpu or options.pages or wrong):
+        ledger.write(content, options.output)
+        print(f"written to {options.output}")
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":

@@ -69,45 +69,54 @@ def test_variables_reach_the_notebook_and_a_missing_instruction_gives_nothing(re
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_measures_nothing_and_says_so(tmp_path, capsys):
-    assert gpu.main(["--write", str(tmp_path / "gpu.json")]) == 2
+    assert gpu.main(["--output", str(tmp_path / "gpu.json")]) == 2
     assert "no CUDA device" in capsys.readouterr().err
     assert not (tmp_path / "gpu.json").exists()
 
 
-def test_a_run_on_the_cpu_is_never_written(tmp_path, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        gpu.main(["--cpu", "--write", str(tmp_path / "gpu.json")])
-    assert "nothing to write" in capsys.readouterr().err
+def pretend(**found):
+    """In place of running a notebook: what it found on a GPU."""
+    record = {"total": 2, "exact": 1, "max_ulp": 1, "agrees": True, "values": RIGHT}
+    report = {"wrong": [], "records": {ID: record}, "device": "a GPU", "cuda_bytes": 64}
+    return lambda notebook, **variables: {**report, **found}
 
 
-def test_the_same_command_works_on_the_cpu(capsys):
-    (page,) = {found.notebook for id, found in records.find_all().items() if id[:4] == "5.2."}
-    assert gpu.main(["--cpu", "--only", Path(page).stem]) == 0
+def test_with_a_gpu_it_records_distances_device_and_times(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(gpu.run, "report", pretend())
+    monkeypatch.setattr(gpu, "time_loops", lambda devices: {"85": devices})
+    assert gpu.main(["--output", str(tmp_path / "gpu.json")]) == 0
+    found = json.loads((tmp_path / "gpu.json").read_text("utf-8"))
+    assert found["records"] == {ID: {"total": 2, "exact": 1, "max_ulp": 1}}
+    assert (found["device"], found["command"]) == ("a GPU", "make test-gpu")
+    assert found["loop"] == {"85": ["cpu", "cuda"]}
+    assert ID in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("found", "complaint"),
+    [({"cuda_bytes": 0}, "left the GPU's memory untouched"), ({"wrong": ["oh"]}, "oh")],
+)
+def test_what_goes_wrong_on_a_gpu_is_said_and_not_recorded(
+    found, complaint, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(gpu.run, "report", pretend(**found))
+    monkeypatch.setattr(gpu, "time_loops", lambda devices: {})
+    assert gpu.main(["--output", str(tmp_path / "gpu.json")]) == 1
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "gpu.json").exists()
+
+
+def test_the_same_command_works_on_the_cpu_and_records_nothing(tmp_path, capsys):
+    pages = {id: found.notebook for id, found in records.find_all().items()}
+    page = pages["5.2.3/batch-gd-numpy"]
+    output = tmp_path / "gpu.json"
+    assert gpu.main(["--cpu", "--output", str(output), page]) == 0
     printed = capsys.readouterr().out
-    result = json.loads(printed[printed.index("\n{") :])
-    wanted = [id for id, found in records.find_all().items() if found.notebook == page]
-    assert sorted(result["records"]) == sorted(wanted)
-    for id, record in result["records"].items():
-        assert record["total"] == published.compare(id, published.record(id)["values"]).total
-        assert 0 <= record["max_ulp"] <= published.TOLERANCE_ULP
-
-
-def test_a_notebook_that_does_not_use_the_gpu_is_reported(tmp_path, monkeypatch):
-    def pretend(notebook, **options):
-        versions = {} if "math" in notebook.name else {"torch": "9", "cuda_bytes": 0}
-        return {"wrong": [], "records": {}, "device": "a GPU", **versions}
-
-    monkeypatch.setattr(gpu.run, "report", pretend)
-    _, wrong = gpu.run_notebooks(tmp_path, ["5-1-math", "5-4-dataloader"], cpu=False)
-    assert wrong == ["5-4-dataloader: it left the GPU's memory untouched"]
-
-
-def test_the_farthest_distance_of_all_notebooks_counts():
-    def report(distance):
-        return {"records": {"a": {"total": 2, "exact": 1, "max_ulp": distance, "agrees": True}}}
-
-    found = gpu.farthest({"one": report(1), "two": report(3), "three": report(2)})
-    assert found == {"a": {"total": 2, "exact": 1, "max_ulp": 3}}
+    for id in pages:
+        assert (f"{id} " in printed) == (pages[id] == page)
+    assert not output.exists()
 
 
 def test_the_loop_is_timed_on_each_device():
