@@ -1,8 +1,8 @@
-"""The live gradient-descent explorer of Sections 5.1.3, 5.2.4 and 5.3.4.
+"""The live gradient-descent explorer of the front page and of Sections 5.1.3, 5.2.4 and 5.3.4.
 
 ``Explorer(...)`` as the last line of a notebook cell shows the custom element of gd-explorer.js,
 and a still figure where no script runs.  Every number that the element needs is written here, from
-``utils``: the script holds none.
+``utils``: the script holds none.  ``python -m explorer`` writes what the front page shows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import html
 import io
 import json
 import math
-from numbers import Integral
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -21,10 +20,9 @@ import numpy as np
 from utils import _validate, data, descent, gradients, optimizers, plots, published
 
 SCRIPT = Path(__file__).with_name("gd-explorer.js")
-SHOW = ("path", "batches", "optimizers", "all")
-SEEDS = (42, 1, 2)  # the first is the chapter's
-MAX_STEPS, MAX_EPOCHS = 400, 50  # of a full-batch and of a mini-batch run
-RESHUFFLED = {SEEDS[0]: 10}  # seed: epochs whose orders are written out; a kilobyte for ten
+SHOW = ("path", "batches", "optimizers", "all", "front")
+# Of a full-batch run, a mini-batch run, and one whose orders, a tenth of a kilobyte each, are written out
+MAX_STEPS, MAX_EPOCHS, MAX_RESHUFFLED = 400, 50, 10
 RANGE = {
     "b": (0.0, 3.0),
     "w": (0.0, 3.0),
@@ -33,8 +31,9 @@ RANGE = {
     "y": (1.0, 3.8),
     "J": (0.005, 20.0),
 }
-LEVELS = (*plots.LEVELS, 1.0, 2.0, 4.0)
+LEVELS = (*plots.LEVELS, 1.0, 2.0, 4.0)  # inside the first one, a run has arrived
 ALL_POINTS = data.load_chapter_data()[0].size
+ETA = "\N{GREEK SMALL LETTER ETA}"
 _DEFAULTS = {
     "b": descent.START[0],
     "w": descent.START[1],
@@ -42,55 +41,68 @@ _DEFAULTS = {
     "epochs": 10,
     "batch": ALL_POINTS,
     "order": "given",
-    "seed": SEEDS[0],
     "optimizer": "gd",
 }
 
 
-def _preset(id, label, note="", *, record=None, **settings) -> dict:
-    return {
-        "id": id,
-        "label": label,
-        "note": note,
-        "published": None if record is None else _rows(record),
-        "settings": settings,
-    }
+def _preset(
+    id, label, note="The chapter prints no numbers of this run.", *, record=None, **settings
+):
+    values = None if record is None else published.record(record)["values"]
+    rows = values if values is None or isinstance(values[0], list) else [values]
+    return {"id": id, "label": label, "note": note, "published": rows, "settings": settings}
 
 
-def _rows(record: str) -> list:
-    values = published.record(record)["values"]
-    return values if isinstance(values[0], list) else [values]
-
-
-_NO_NUMBERS = "The chapter prints no numbers of this run."
 PRESETS = {
     preset["id"]: preset
     for preset in (
-        _preset("5.1.3/gd", "5.1.3 Figure 4: 200 steps, \N{GREEK SMALL LETTER ETA} = 0.1",
-                record="5.1.3/gd-200-steps", lr=0.1, epochs=200),
-        _preset("5.1.3/slow", "5.1.3 Figure 5, left: \N{GREEK SMALL LETTER ETA} = 0.005",
-                "Published as \N{GREEK SMALL LETTER ETA} = 0.01, without Equation 5.2's factor 2. "
-                f"{_NO_NUMBERS}", lr=0.005, epochs=200),
-        _preset("5.1.3/fast", "5.1.3 Figure 5, right: \N{GREEK SMALL LETTER ETA} = 0.8",
-                "Published as \N{GREEK SMALL LETTER ETA} = 1.6, without Equation 5.2's factor 2. "
-                f"{_NO_NUMBERS}", lr=0.8, epochs=200),
-        _preset("5.1.3/diverging", "5.1.3 Equation 5.2 taken at \N{GREEK SMALL LETTER ETA} = 1.6",
-                lr=1.6, epochs=200),
-        _preset("5.2.3/batch", "5.2.3 Full batch: 10 steps", record="5.2.3/batch-gd-numpy"),
-        _preset("5.2.4/shuffled", "5.2.4 Mini-batches of 32, shuffled once",
+        _preset("5.1.3/gd", f"Figure 4: {ETA} = 0.1", record="5.1.3/gd-200-steps", lr=0.1, epochs=200),
+        _preset("5.1.3/slow", f"Figure 5: {ETA} = 0.005", lr=0.005, epochs=200),
+        _preset("5.1.3/fast", f"Figure 5: {ETA} = 0.8", lr=0.8, epochs=200),
+        _preset("5.1.3/diverging", f"{ETA} = 1.6", lr=1.6, epochs=200),
+        _preset("5.2.3/batch", "Full batch", record="5.2.3/batch-gd-numpy"),
+        _preset("5.2.4/shuffled", "Batches of 32, shuffled once",
                 record="5.2.4/minibatch-shuffled-numpy", batch=32, order="shuffled"),
-        _preset("5.2.4/ordered", "5.2.4 Mini-batches of 32, in order",
+        _preset("5.2.4/ordered", "Batches of 32, in order",
                 record="5.2.4/minibatch-ordered-numpy", batch=32),
-        _preset("5.3.4/sgd", "5.3.4 PyTorch's SGD: 10 steps",
-                "PyTorch adds in another order.",
-                record="5.3.4/sgd-optimizer"),
-        _preset("5.3.4/momentum", "5.3.4 Momentum, 100 steps", _NO_NUMBERS,
-                lr=0.1, epochs=100, optimizer="momentum"),
-        _preset("5.3.4/rmsprop", "5.3.4 RMSprop, 100 steps", _NO_NUMBERS,
-                lr=0.1, epochs=100, optimizer="rmsprop"),
-        _preset("5.3.4/adam", "5.3.4 Adam, 100 steps", _NO_NUMBERS,
-                lr=0.1, epochs=100, optimizer="adam"),
+        _preset("5.3.4/sgd", "SGD", "PyTorch adds in another order.", record="5.3.4/sgd-optimizer"),
+        _preset("5.3.4/momentum", "Momentum", lr=0.1, epochs=100, optimizer="momentum"),
+        _preset("5.3.4/rmsprop", "RMSprop", lr=0.1, epochs=100, optimizer="rmsprop"),
+        _preset("5.3.4/adam", "Adam", lr=0.1, epochs=100, optimizer="adam"),
     )
+}  # fmt: skip
+
+#: By section: what to do, the state it starts from, the answer, and what the answer changes.  The
+#: numbers are typed, and tests/explorer/test_explorer.py computes them again.
+TASKS = {
+    "5.1": (
+        (f"Find the largest {ETA} that still arrives.", {"lr": 0.1, "epochs": 200},
+         f"{ETA} = 0.805. Just below the red limit the zigzag dies too slowly for 200 steps.",
+         {"lr": 0.805}),
+        (f"How few steps are enough at {ETA} = 0.1?", {"lr": 0.1, "epochs": 200},
+         "119 steps.", {"epochs": 119}),
+        (f"At {ETA} = 0.4, find a start from which one step arrives.", {"lr": 0.4, "epochs": 100},
+         "Straight across the valley, for example from (1.2, 0.6): there the gradient points at the best "
+         f"line, and {ETA} is half the limit. From (1, 1.5) it takes 30 steps.", {"b": 1.2, "w": 0.6}),
+    ),
+    "5.2": (
+        ("Which batch size arrives first, counted in points?", {"batch": 32, "order": "shuffled"},
+         "5, after 305 points. Large batches take too few steps in ten epochs; the smallest never rest.",
+         {"batch": 5}),
+        (f"One point a batch never rests. Lower {ETA} until it stays.", {"batch": 1, "order": "shuffled"},
+         f"At {ETA} = 0.1 it does: the smaller the step, the smaller the noise.", {"lr": 0.1}),
+        (f"With one point a batch, raise {ETA} until it diverges.", {"batch": 1, "order": "shuffled"},
+         f"From about {ETA} = 0.77 on. The limit of the full batch says nothing here: each point has a "
+         "curvature of its own.", {"lr": 0.8}),
+    ),
+    "5.3": (
+        (f"Which optimizer arrives first at {ETA} = 0.1?", {"lr": 0.1, "epochs": 100},
+         "RMSprop, after 20 steps.", {"optimizer": "rmsprop"}),
+        ("Make Adam overshoot.", {"lr": 0.1, "epochs": 100, "optimizer": "adam"},
+         f"A larger {ETA} does it: at 0.5 it runs on to b = 2.56 before it turns.", {"lr": 0.5}),
+        (f"How large may {ETA} be with momentum?", {"lr": 0.1, "epochs": 200, "optimizer": "momentum"},
+         f"{ETA} = 1.54 still arrives: the limit is 1.9 times that of plain descent.", {"lr": 1.54}),
+    ),
 }  # fmt: skip
 
 
@@ -98,37 +110,25 @@ class Explorer:
     """Gradient descent on the chapter's 85 training points, to be played with.
 
     Parameters: preset, a key of ``PRESETS``, or a section such as "5.3.4" for its first one; show,
-    the controls that are open at once beside learning rate, steps and start: "path" none,
-    "batches" batch size, order and seed, "optimizers" the optimizer, "all" both (the others wait
-    behind "More controls").  What follows overrides the preset: start, (b, w), each in [0, 3]; lr,
-    0.001 ... 3; batch_size, 1 ... 85; order, of ``descent.ORDERS``; seed, of ``SEEDS``, or
-    ``RESHUFFLED`` for the order of that name; epochs, from 1 to 400 steps with all 85 points in one
-    batch, else to 50, or as ``RESHUFFLED`` says; optimizer, of ``optimizers.OPTIMIZERS``.  name, letters, digits and hyphens, tells the explorers of one page
-    apart in its address; by default made from preset and show.
+    "path" learning rate, start and steps alone, "batches" batch size and order too, "optimizers"
+    the optimizer too, "all" both, "front" the two pictures and Play; by default what the
+    preset's section is about.  What follows overrides the preset: start, (b, w), each in [0, 3];
+    lr, 0.001 ... 3; batch_size, 1 ... 85; order, of ``descent.ORDERS``; epochs, 1 ... 400 steps with
+    all 85 points in one batch, else 1 ... 50, reshuffled 1 ... 10; optimizer, of ``OPTIMIZERS``.
     Raises: ValueError naming the argument.
     """
 
     def __init__(
-        self,
-        preset: str = "5.1.3/gd",
-        *,
-        show: str = "path",
-        start=None,
-        lr: float | None = None,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        order: str | None = None,
-        seed: int | None = None,
-        optimizer: str | None = None,
-        name: str | None = None,
-    ):
+        self, preset="5.1.3/gd", *, show=None, start=None, lr=None, epochs=None, batch_size=None,
+        order=None, optimizer=None,
+    ):  # fmt: skip
         self.preset = _find(preset)
-        self.show = _validate.choice("show", show, SHOW)
+        usual = {"5.1": "path", "5.2": "batches", "5.3": "optimizers"}[self.preset[:3]]
+        self.show = usual if show is None else _validate.choice("show", show, SHOW)
         settings = {**_DEFAULTS, **PRESETS[self.preset]["settings"]}
         if start is not None:
-            b, w = _validate.parameters(start, name="start")
-            settings["b"] = _within("start", float(b), RANGE["b"])
-            settings["w"] = _within("start", float(w), RANGE["w"])
+            b, w = map(float, _validate.parameters(start, name="start"))
+            settings |= {"b": _within("start", b, RANGE["b"]), "w": _within("start", w, RANGE["w"])}
         if lr is not None:
             settings["lr"] = _within("lr", _validate.positive("lr", lr), RANGE["lr"])
         if batch_size is not None:
@@ -136,25 +136,20 @@ class Explorer:
             settings["batch"] = _within("batch_size", batch_size, (1, ALL_POINTS))
         if order is not None:
             settings["order"] = _validate.choice("order", order, descent.ORDERS)
-        if seed is not None:
-            settings["seed"] = _seed(seed, settings["order"])
-        most = _most_epochs(settings)
-        if epochs is None:
-            settings["epochs"] = min(settings["epochs"], most)
-        else:
+        most = MAX_RESHUFFLED if settings["order"] == "reshuffled" else MAX_EPOCHS
+        most = MAX_STEPS if settings["batch"] == ALL_POINTS else most
+        settings["epochs"] = min(settings["epochs"], most)
+        if epochs is not None:
             epochs = _validate.count("epochs", epochs, least=1)
             settings["epochs"] = _within("epochs", epochs, (1, most))
         if optimizer is not None:
             settings["optimizer"] = _validate.choice("optimizer", optimizer, optimizers.OPTIMIZERS)
         self.settings = settings
-        if name is None:
-            name = f"explorer-{self.preset}-{self.show}".replace(".", "-").replace("/", "-")
-        if not isinstance(name, str) or not name.replace("-", "").isalnum() or not name.isascii():
-            raise ValueError(f"name must be letters, digits and hyphens, got {name!r}")
-        self.name = name
+        name = "explorer-front" if show == "front" else f"explorer-{self.preset}"
+        self.name = name.replace(".", "-").replace("/", "-")
 
     def __repr__(self) -> str:
-        return f"Explorer({self.preset!r}, show={self.show!r}): gradient descent, live in a browser"
+        return f"Explorer({self.preset!r}): gradient descent, live in a browser"
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
         """What Jupyter shows: the element, the still figure, or the text, whichever it can."""
@@ -168,64 +163,58 @@ class Explorer:
     def element(self, still: str | None = None) -> str:
         """The element's HTML without its script, the still figure (drawn if None) as its child."""
         source = _base64((still or self.still()).encode())
-        config = json.dumps(self.config(), separators=(",", ":"), ensure_ascii=False)
-        config = html.escape(config, quote=False).replace("'", "&#39;")
         return (
-            f"<gd-explorer data-config='{config}'>"
-            f'<img src="data:image/svg+xml;base64,{source}" alt="{html.escape(self.alt())}" '
-            f'width="720" height="456"></gd-explorer>'
+            f'{self.tag()}<img src="data:image/svg+xml;base64,{source}" '
+            f'alt="{html.escape(self.alt())}" width="720" height="456"></gd-explorer>'
         )
 
+    def tag(self) -> str:
+        """The element's opening tag, with all that the script is told."""
+        config = json.dumps(self.config(), separators=(",", ":"), ensure_ascii=False)
+        config = html.escape(config, quote=False).replace("'", "&#39;")
+        return f"<gd-explorer data-config='{config}'>"
+
     def config(self) -> dict:
-        """Everything that the script is told: data, orders, hyperparameters, presets, ranges."""
+        """Everything that the script is told: data, orders, hyperparameters, presets, tasks."""
         X, _, y, _ = data.load_chapter_data()
-        best = gradients.least_squares(X, y)
-        limit = gradients.learning_rate_limit(X)
-        # v <- momentum v + g is stable on a quadratic up to (1 + momentum) times the plain limit.
-        momentum = optimizers.Momentum(1.0).momentum
+        best, section = gradients.least_squares(X, y), self.preset[:3]
+        tasks = [] if self.show == "front" else TASKS[section]
         return {
             "name": self.name,
             "show": self.show,
             "preset": self.preset,
             "settings": self.settings,
             "defaults": _DEFAULTS,
-            "seed": SEEDS[0],
             "x": _base64(X.astype("<f8").tobytes()),
             "y": _base64(y.astype("<f8").tobytes()),
             "hessian": gradients.mse_hessian(X).tolist(),
             "optimum": best.tolist(),
             "minimum": gradients.mse(best, X, y),
             "levels": LEVELS,
-            "limits": {
-                "gd": (limit, "2/\N{GREEK SMALL LETTER LAMDA}max"),
-                "momentum": (
-                    (1 + momentum) * limit,
-                    f"{2 * (1 + momentum):g}/\N{GREEK SMALL LETTER LAMDA}max",
-                ),
-            },
             "range": RANGE,
-            "steps": MAX_STEPS,
-            "epochs": MAX_EPOCHS,
-            "orders": {str(seed): _orders(seed) for seed in SEEDS},
+            "most": {"steps": MAX_STEPS, "epochs": MAX_EPOCHS, "reshuffled": MAX_RESHUFFLED},
+            "orders": _orders() if self.show in ("batches", "all") else "",
             "optimizers": {
-                key: _hyperparameters(rule) for key, rule in optimizers.OPTIMIZERS.items()
+                # an optimizer's defaults are its own attributes
+                key: {k: v for k, v in vars(rule(1.0)).items() if k != "lr" and k[0] != "_"}
+                for key, rule in optimizers.OPTIMIZERS.items()
             },
-            "presets": list(PRESETS.values()),
+            "presets": [preset for key, preset in PRESETS.items() if key[:3] == section],
+            "tasks": tasks,
         }
 
     def run(self) -> descent.Descent:
         """The run of the settings, by ``utils.descent``; as far as it stays finite."""
         X, _, y, _ = data.load_chapter_data()
-        s = self.settings
+        s, epochs = self.settings, self.settings["epochs"]
         common = {"start": (s["b"], s["w"]), "lr": s["lr"], "optimizer": s["optimizer"]}
-        epochs = s["epochs"]
         while True:
             try:
                 if s["batch"] == ALL_POINTS:
                     return descent.gradient_descent(X, y, steps=epochs, **common)
                 return descent.minibatch_gradient_descent(
-                    X, y, epochs=epochs, batch_size=s["batch"], order=s["order"], seed=s["seed"], **common
-                )  # fmt: skip
+                    X, y, epochs=epochs, batch_size=s["batch"], order=s["order"], **common
+                )
             except descent.DivergenceError:
                 epochs //= 2
 
@@ -233,51 +222,75 @@ class Explorer:
         """The still figure in words."""
         run, s = self.run(), self.settings
         (b, w), J = run.path[-1], run.losses[-1]
-        start = f"({s['b']:g}, {s['w']:g})"
+        end = f"to ({b:.4g}, {w:.4g})", f"J falls from {run.losses[0]:.4g} to {J:.4g}"
         if run.losses[0] < J:
-            return (
-                f"Three panels. Left: level curves of J in the plane of b and w; with learning rate "
-                f"{s['lr']:g} the path from {start} jumps further out at every update. "
-                f"Right above: the training points and the line. Right below: J grows without bound."
-            )
+            end = "that jumps further out at every update", "J grows without bound"
         return (
             f"Three panels. Left: level curves of J in the plane of b and w, with the path of "
-            f"{len(run.path) - 1} updates from {start}, learning rate {s['lr']:g}, to "
-            f"({b:.4g}, {w:.4g}). Right above: the training points and the line found. "
-            f"Right below: J falls from {run.losses[0]:.4g} to {J:.4g}."
+            f"{len(run.path) - 1} updates from ({s['b']:g}, {s['w']:g}), learning rate {s['lr']:g}, "
+            f"{end[0]}. Right above: the training points and the line. Right below: {end[1]}."
         )
 
     def still(self) -> str:
         """The still figure, as the text of an SVG whose bytes depend on the settings alone."""
-        X, _, y, _ = data.load_chapter_data()
-        run, best = self.run(), gradients.least_squares(X, y)
-        near = int(np.argmax(np.append(np.abs(run.path).max(axis=1) > 100, True)))
-        path, losses = run.path[:near], run.losses[:near]
-        b, w = (np.linspace(*RANGE[name], 121) for name in "bw")
-        with plt.style.context(plots.STYLE):
-            figure = plt.figure(figsize=(7.2, 4.56), layout="constrained")
-            left, above, below = figure.subplot_mosaic("AB;AC", width_ratios=(1.5, 1)).values()
-            surface = gradients.loss_surface(b, w, X, y)
-            plots.plot_contours(b, w, surface, levels=LEVELS, best=best, colorbar=False, ax=left)
-            left.plot(*path.T, color=plots.ORANGE, linestyle="-", linewidth=0.8)
-            plots.plot_gd_path(path, ax=left, arrows=False)
-            left.set(xlim=RANGE["b"], ylim=RANGE["w"], title="Parameter space")
-            plots.plot_data(X, y, ax=above, label=None)
-            plots.plot_line(path[-1], ax=above)
-            above.set(xlim=RANGE["x"], ylim=RANGE["y"], title="Data and line")
-            plots.plot_learning_curve(losses, ax=below)
-            below.set(yscale="log", ylim=RANGE["J"], title="Learning curve")
-            figure.suptitle(self._title(), fontsize=10, color=plots.GREY)
-            text = io.StringIO()
-            figure.savefig(text, format="svg", metadata={"Date": None})
-            plt.close(figure)
-        return text.getvalue()
-
-    def _title(self) -> str:
         s = self.settings
         how = "" if s["batch"] == ALL_POINTS else f", batch size {s['batch']}, {s['order']}"
         unit = "steps" if s["batch"] == ALL_POINTS else "epochs"
-        return f"{s['optimizer']}, $\\eta$ = {s['lr']:g}, {s['epochs']} {unit}{how}"
+        with plt.style.context(plots.STYLE):
+            figure = plt.figure(figsize=(7.2, 4.56), layout="constrained")
+            left, above, below = figure.subplot_mosaic("AB;AC", width_ratios=(1.5, 1)).values()
+            _draw_map(left, self.run())
+            _draw_data(above, self.run())
+            plots.plot_learning_curve(_near(self.run()).losses, ax=below)
+            below.set(yscale="log", ylim=RANGE["J"], title="Learning curve")
+            title = f"{s['optimizer']}, $\\eta$ = {s['lr']:g}, {s['epochs']} {unit}{how}"
+            figure.suptitle(title, fontsize=10, color=plots.GREY)
+            return _svg(figure)
+
+    def front(self) -> dict:
+        """The files of the front page by name: two stills and the element's opening tag."""
+        files = {"front.html": self.tag() + "\n"}
+        for name, draw in (("front-data.svg", _draw_data), ("front-map.svg", _draw_map)):
+            with plt.style.context(plots.STYLE):
+                figure, ax = plt.subplots(figsize=(3.6, 3.3), layout="constrained")
+                draw(ax, self.run())
+                files[name] = _svg(figure)
+        return files
+
+
+def _near(run: descent.Descent) -> descent.Descent:
+    """The run until it is far off the map."""
+    end = int(np.argmax(np.append(np.abs(run.path).max(axis=1) > 100, True)))
+    return descent.Descent(run.path[:end], run.losses[:end])
+
+
+def _draw_map(ax, run: descent.Descent) -> None:
+    X, _, y, _ = data.load_chapter_data()
+    b, w = (np.linspace(*RANGE[name], 121) for name in "bw")
+    surface, best = gradients.loss_surface(b, w, X, y), gradients.least_squares(X, y)
+    plots.plot_contours(b, w, surface, levels=LEVELS, best=best, colorbar=False, ax=ax)
+    path = _near(run).path
+    ax.plot(*path.T, color=plots.ORANGE, linestyle="-", linewidth=0.8)
+    plots.plot_gd_path(path, ax=ax, arrows=False)
+    for name, (x, y) in (("start", path[0]), ("best", best)):
+        ax.annotate(name, (x, y), (7, 5), textcoords="offset points", color=plots.INK)
+    ax.set(xlim=RANGE["b"], ylim=RANGE["w"], title="Every line is a point (b, w)")
+
+
+def _draw_data(ax, run: descent.Descent) -> None:
+    X, _, y, _ = data.load_chapter_data()
+    plots.plot_data(X, y, ax=ax, label=None)
+    plots.plot_line(run.path[0], ax=ax, color=plots.ORANGE, linestyle="--", linewidth=1.2)
+    plots.plot_line(_near(run).path[-1], ax=ax)
+    ax.annotate("start", (0.03, run.path[0] @ (1, 0.03)), (0, -12), textcoords="offset points")
+    ax.set(xlim=RANGE["x"], ylim=RANGE["y"], title="Data and line")
+
+
+def _svg(figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    return text.getvalue()
 
 
 def script() -> str:
@@ -293,21 +306,6 @@ def _find(preset: str) -> str:
     raise ValueError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
 
 
-def _seed(seed, order: str) -> int:
-    known = RESHUFFLED if order == "reshuffled" else SEEDS
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed not in known:
-        raise ValueError(
-            f"seed must be one of {', '.join(map(str, known))} with order={order!r}, got {seed!r}"
-        )
-    return int(seed)
-
-
-def _most_epochs(settings: dict) -> int:
-    if settings["batch"] == ALL_POINTS:
-        return MAX_STEPS
-    return RESHUFFLED[settings["seed"]] if settings["order"] == "reshuffled" else MAX_EPOCHS
-
-
 def _within(name: str, value, limits):
     low, high = limits
     if not (math.isfinite(value) and low <= value <= high):
@@ -315,11 +313,11 @@ def _within(name: str, value, limits):
     return value
 
 
-def _orders(seed: int) -> str:
-    """The shuffled orders of one epoch or more as descent draws them, one character an index."""
-    random, indices = np.random.RandomState(seed), np.arange(ALL_POINTS)
+def _orders() -> str:
+    """The orders of the reshuffled epochs as descent draws them, one character an index."""
+    random, indices = np.random.RandomState(42), np.arange(ALL_POINTS)
     text = ""
-    for _ in range(RESHUFFLED.get(seed, 1)):
+    for _ in range(MAX_RESHUFFLED):
         random.shuffle(indices)
         text += "".join(chr(40 + index) for index in indices)  # from "(" on: no quotes to escape
     return text
@@ -327,9 +325,3 @@ def _orders(seed: int) -> str:
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def _hyperparameters(rule) -> dict:
-    """The defaults of an optimizer, read from its own attributes."""
-    made = vars(rule(1.0))
-    return {key: value for key, value in made.items() if key != "lr" and not key.startswith("_")}

@@ -1,4 +1,4 @@
-// The custom element gd-explorer: gradient descent for a line, live.  utils/explorer.py writes the
+// The custom element gd-explorer: gradient descent for a line, live.  explorer/__init__.py writes the
 // element and gives it every number in data-config.  The arithmetic is that of utils, in the same
 // order.  Out comes the event "gd-change".  Without script the still figure inside it stays.
 (() => {
@@ -55,15 +55,11 @@
 
   class Model {
     constructor({ x, y, orders, optimizers }) {
-      const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-      this.x = new Float64Array(bytes(x).buffer);
-      this.y = new Float64Array(bytes(y).buffer);
+      const numbers = (base64) => new Float64Array(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer);
+      [this.x, this.y, this.hyper] = [numbers(x), numbers(y), optimizers];
       this.n = this.x.length;
-      this.hyper = optimizers;
-      this.orders = {};
-      for (const seed in orders) this.orders[seed] = Uint8Array.from(orders[seed], (c) => c.charCodeAt(0) - 40);
-      this.gb = new Float64Array(this.n);
-      this.gw = new Float64Array(this.n);
+      this.orders = Uint8Array.from(orders, (c) => c.charCodeAt(0) - 40);
+      [this.gb, this.gw] = [new Float64Array(this.n), new Float64Array(this.n)];
     }
 
     loss(b, w) {
@@ -77,47 +73,47 @@
 
     // The indices of the points that update k (from 1) looks at.
     batch(s, k) {
-      const perEpoch = Math.ceil(this.n / s.batch);
-      const epoch = Math.floor((k - 1) / perEpoch);
-      const first = ((k - 1) % perEpoch) * s.batch;
+      const perEpoch = Math.ceil(this.n / s.batch), first = ((k - 1) % perEpoch) * s.batch;
       const size = Math.min(s.batch, this.n - first);
       if (s.batch >= this.n || s.order === "given") return [null, first, size];
-      return [this.orders[s.seed], first + (s.order === "reshuffled" ? epoch * this.n : 0), size];
+      const epoch = s.order === "reshuffled" ? Math.floor((k - 1) / perEpoch) : 0;
+      return [this.orders, first + epoch * this.n, size];
     }
 
-    // b, w, J of every iterate; diverged is the step that is no longer finite, or 0.
-    descend(s) {
+    gradient(b, w, [order, first, size]) {
       const { x, y, gb, gw } = this;
-      const perEpoch = Math.ceil(this.n / s.batch);
-      let updates = s.epochs * perEpoch, diverged = 0;
-      const run = { b: new Float64Array(updates + 1), w: new Float64Array(updates + 1) };
-      run.J = new Float64Array(updates + 1);
+      for (let i = 0; i < size; i++) {
+        const j = order ? order[first + i] : first + i, error = 2 * (y[j] - b - w * x[j]);
+        gb[i] = error * -1;
+        gw[i] = error * -x[j];
+      }
+      return [sum(gb, 0, size) / size, sum(gw, 0, size) / size];
+    }
+
+    // b, w, J of every iterate; diverged is the step that is no longer finite, or 0; arrived is the one from
+    // which J stays within the level, or Infinity; highest is the largest J.
+    descend(s, level) {
+      let updates = s.epochs * Math.ceil(this.n / s.batch), diverged = 0, arrived = 0, highest = 0;
+      const [bs, ws, Js] = [0, 1, 2].map(() => new Float64Array(updates + 1));
       const rules = [0, 1].map(() => RULES[s.optimizer](s.lr, this.hyper[s.optimizer]));
       let { b, w } = s;
-      run.b[0] = b;
-      run.w[0] = w;
-      run.J[0] = this.loss(b, w);
-      for (let k = 1; k <= updates; k++) {
-        const [order, first, size] = this.batch(s, k);
-        for (let i = 0; i < size; i++) {
-          const j = order ? order[first + i] : first + i;
-          const error = 2 * (y[j] - b - w * x[j]);
-          gb[i] = error * -1;
-          gw[i] = error * -x[j];
+      for (let k = 0; k <= updates; k++) {
+        if (k) {
+          const [gb, gw] = this.gradient(b, w, this.batch(s, k));
+          b -= rules[0](gb);
+          w -= rules[1](gw);
         }
-        b -= rules[0](sum(gb, 0, size) / size);
-        w -= rules[1](sum(gw, 0, size) / size);
         const J = this.loss(b, w);
         if (!Number.isFinite(b + w + J)) {
           diverged = k;
           updates = k - 1;
           break;
         }
-        run.b[k] = b;
-        run.w[k] = w;
-        run.J[k] = J;
+        [bs[k], ws[k], Js[k]] = [b, w, J];
+        highest = Math.max(highest, J);
+        if (J > level) arrived = k + 1;
       }
-      return { ...run, updates, diverged };
+      return { b: bs, w: ws, J: Js, updates, diverged, arrived: arrived > updates ? Infinity : arrived, highest };
     }
   }
 
@@ -131,130 +127,206 @@
   const clamp = (v, [low, high]) => Math.min(high, Math.max(low, v));
   const text = (v, digits = 6) =>
     (Math.abs(v) < 1e4 ? v.toFixed(digits) : v.toExponential(3)).replace(/-/g, "\u2212");
-  const tenth = (v) => Math.round(v * 10) / 10;
   const thousandth = (v) => Math.round(v * 1000) / 1000;
   // Writes only what is new: a write costs style and layout.
-  const put = (node, value, key = "textContent") => node[key] !== value && (node[key] = value);
-
-  function svg(parent, tag, attributes = {}) {
-    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const name in attributes) node.setAttribute(name, attributes[name]);
-    return parent.appendChild(node);
-  }
-
-  // Axes around a clipped inner <svg>.
-  class Panel {
-    constructor(root, [x, y], labels, { log = false, ticks = [[], []] } = {}) {
-      Object.assign(this, { root, x, y, labels, log, ticks });
-      this.axes = svg(root, "g");
-      this.plot = svg(root, "svg");
-    }
-
-    resize(width, height) {
-      this.width = Math.max(1, width - 44);
-      this.height = Math.max(1, height - 36);
-      for (const [name, value] of [["x", 32], ["y", 6], ["width", this.width], ["height", this.height]])
-        this.plot.setAttribute(name, value);
-      this.drawAxes();
-    }
-
-    px = (v) => ((v - this.x[0]) / (this.x[1] - this.x[0])) * this.width;
-    py = (v) => {
-      const [low, high] = this.log ? this.y.map(Math.log) : this.y;
-      return (1 - ((this.log ? Math.log(v) : v) - low) / (high - low)) * this.height;
-    };
-
-    drawAxes() {
-      const { axes, width, height } = this;
-      axes.textContent = "";
-      const label = (string, x, y, anchor) =>
-        (svg(axes, "text", { x, y, "text-anchor": anchor }).textContent = string);
-      svg(axes, "rect", { x: 32, y: 6, width, height, class: "frame" });
-      for (const v of this.ticks[0]) {
-        svg(axes, "path", { d: `M${tenth(32 + this.px(v))} ${6 + height}v4` });
-        label(v, tenth(32 + this.px(v)), height + 20, "middle");
-      }
-      for (const v of this.ticks[1]) {
-        svg(axes, "path", { d: `M32 ${tenth(6 + this.py(v))}h-4` });
-        label(v, 25, tenth(10 + this.py(v)), "end");
-      }
-      label(this.labels[0], 32 + width, height + 33, "end");
-      label(this.labels[1], 8, 6 + height / 2, "middle");
-    }
-
-    // The points (a[i], b[i]) for i <= last, as a line and as dots; dots on one spot only once.
-    trace(a, b, last) {
-      let line = "", dots = "", seenX = NaN, seenY = NaN;
-      for (let i = 0; i <= last; i++) {
-        const x = tenth(this.px(a ? a[i] : i)), y = tenth(this.py(b[i]));
-        line += `${i ? "L" : "M"}${clamp(x, FAR)} ${clamp(y, FAR)}`;
-        // A run that diverges leaves the map for good; what is drawn ends there.
-        if (clamp(x, FAR) !== x || clamp(y, FAR) !== y) break;
-        if (!((x - seenX) ** 2 + (y - seenY) ** 2 < 2)) {
-          dots += `M${x} ${y}h0`;
-          [seenX, seenY] = [x, y];
-        }
-      }
-      return [line, dots];
-    }
-  }
-  const FAR = [-1e5, 1e5];
+  const put = (node, value, key = "textContent") => node && node[key] !== value && (node[key] = value);
 
   // At most count + 1 round numbers from 0 to n.
   function roundTicks(n, count) {
     const rough = n / count, power = 10 ** Math.floor(Math.log10(rough));
     const step = Math.max(1, [1, 2, 5, 10].find((m) => m * power >= rough) * power);
-    return Array.from({ length: Math.floor(n / step) + 1 }, (_, i) => i * step);
+    return Array.from({ length: Math.floor(n / step) + 1 }, (_, i) => [i * step, i * step]);
+  }
+  // Powers of ten, at most five of them, as they are written.
+  function powerTicks([low, high]) {
+    const first = Math.ceil(Math.log10(low)), last = Math.floor(Math.log10(high)), step = Math.ceil((last - first) / 4);
+    const raised = (e) => `10${String(e).replace(/\d/g, (d) => "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"[d])}`;
+    return Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, i) => first + i * step)
+      .map((e) => [10 ** e, e > 3 ? raised(e) : 10 ** e]);
   }
 
-  const field = (id, name, control, hint = "") =>
-    `<div class="field ${id}"><label for="${id}">${name}</label><output for="${id}" id="${id}-value"></output>${control}${hint}</div>`;
-  const range = (id, min, max) => `<input type="range" id="${id}" min="${min}" max="${max}" step="1">`;
-  const choose = (id, options) =>
-    `<select id="${id}">${options.map(([value, name]) => `<option value="${value}">${name}</option>`).join("")}</select>`;
-  const panel = (id, title, label, extra = "") =>
-    `<figure class="${id}"><figcaption>${title}</figcaption><div class="box"><svg role="img" aria-label="${label}"></svg>${extra}</div></figure>`;
+  const LEFT = 34, TOP = 6, RIGHT = 14, BOTTOM = 32, FAR = [-1e4, 1e4];
+  function svg(parent, tag, attributes, content = "") {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const name in attributes) node.setAttribute(name, attributes[name]);
+    node.textContent = content;
+    return parent.appendChild(node);
+  }
+
+  // Axes and what stands still are an <svg>; what moves is painted on a <canvas> above it.
+  class Panel {
+    constructor(box, x, y, names, ticks, log = (v) => v) {
+      Object.assign(this, { box, x, y, names, ticks, log, canvas: box.querySelector("canvas") });
+      this.axes = svg(box.querySelector("svg"), "g");
+      this.still = svg(box.querySelector("svg"), "svg", { x: LEFT, y: TOP });
+      this.pen = this.canvas.getContext("2d");
+    }
+
+    px = (v) => ((v - this.x[0]) / (this.x[1] - this.x[0])) * this.width;
+    py = (v) => {
+      const { log, y: [low, high] } = this;
+      return (1 - (log(v) - log(low)) / (log(high) - log(low))) * this.height;
+    };
+    has = (x, y) => x >= this.x[0] && x <= this.x[1] && y >= this.y[0] && y <= this.y[1];
+
+    fit() {
+      const { box: { clientWidth, clientHeight }, still, canvas } = this;
+      this.width = Math.max(1, clientWidth - LEFT - RIGHT);
+      this.height = Math.max(1, clientHeight - TOP - BOTTOM);
+      still.setAttribute("width", this.width);
+      still.setAttribute("height", this.height);
+      canvas.width = clientWidth * devicePixelRatio;
+      canvas.height = clientHeight * devicePixelRatio;
+      this.drawAxes();
+    }
+
+    drawAxes() {
+      const { axes, width, height, names, ticks } = this, bottom = TOP + height;
+      axes.textContent = "";
+      svg(axes, "rect", { x: LEFT, y: TOP, width, height, class: "frame" });
+      const label = (x, y, anchor, content) => svg(axes, "text", { x, y, "text-anchor": anchor }, content);
+      for (const [v, name] of ticks[0]) {
+        svg(axes, "path", { d: `M${LEFT + this.px(v)} ${bottom}v4`, class: "frame" });
+        label(LEFT + this.px(v), bottom + 15, "middle", name);
+      }
+      for (const [v, name] of ticks[1]) {
+        svg(axes, "path", { d: `M${LEFT} ${TOP + this.py(v)}h-4`, class: "frame" });
+        label(LEFT - 7, TOP + this.py(v) + 4, "end", name);
+      }
+      label(LEFT + width, bottom + 29, "end", names[0]);
+      label(LEFT + 6, TOP + 15, "start", names[1]);
+    }
+
+    begin(ink) {
+      this.ink = ink;
+      const { pen, canvas } = this, ratio = devicePixelRatio;
+      pen.setTransform(ratio, 0, 0, ratio, ratio * LEFT, ratio * TOP);
+      pen.clearRect(-LEFT, -TOP, canvas.width, canvas.height);
+      pen.lineJoin = pen.lineCap = "round";
+      pen.font = `600 12px ${ink.font}`;
+    }
+
+    within(draw) {
+      this.pen.save();
+      this.pen.beginPath();
+      this.pen.rect(0, 0, this.width, this.height);
+      this.pen.clip();
+      draw();
+      this.pen.restore();
+    }
+
+    stroke(color, { width = 1.5, dash = [], alpha = 1 } = {}) {
+      Object.assign(this.pen, { strokeStyle: this.ink[color], lineWidth: width, globalAlpha: alpha });
+      this.pen.setLineDash(dash);
+      this.pen.stroke();
+      this.pen.globalAlpha = 1;
+    }
+
+    // Through (a[i], b[i]) for i <= last; i itself where a is null.  What leaves for good is cut far outside.
+    line(a, b, last, color, style) {
+      const { pen, px, py } = this;
+      pen.beginPath();
+      for (let i = 0; i <= last; i++) {
+        const x = px(a ? a[i] : i), y = py(b[i]);
+        pen.lineTo(clamp(x, FAR), clamp(y, FAR));
+        if (clamp(x, FAR) !== x || clamp(y, FAR) !== y) break;
+      }
+      this.stroke(color, style);
+    }
+
+    dots(a, b, indices, color, radius) {
+      const { pen, px, py } = this;
+      let lastX = NaN, lastY = NaN;
+      pen.beginPath();
+      for (const i of indices) {
+        const x = px(a[i]), y = py(b[i]);
+        if ((x - lastX) ** 2 + (y - lastY) ** 2 < 2 || clamp(x, FAR) !== x || clamp(y, FAR) !== y) continue;
+        [lastX, lastY] = [x, y];
+        pen.moveTo(x + radius, y);
+        pen.arc(x, y, radius, 0, 7);
+      }
+      pen.fillStyle = this.ink[color];
+      pen.fill();
+    }
+
+    // An arrow in pixels from (x, y) along (dx, dy).
+    arrow(x, y, dx, dy, color, width) {
+      const { pen } = this, length = Math.hypot(dx, dy), size = Math.min(10, length);
+      const [ux, uy] = [dx / length, dy / length], [tipX, tipY] = [x + dx, y + dy];
+      pen.beginPath();
+      pen.moveTo(x, y);
+      pen.lineTo(tipX - ux * size, tipY - uy * size);
+      this.stroke(color, { width });
+      pen.beginPath();
+      pen.moveTo(tipX, tipY);
+      for (const side of [0.45, -0.45]) pen.lineTo(tipX - size * (ux + side * uy), tipY - size * (uy - side * ux));
+      pen.fillStyle = this.ink[color];
+      pen.fill();
+    }
+
+    spot(x, y, color) {
+      for (const [radius, ink] of [[7, "paper"], [5, color]]) this.dots([x], [y], [0], ink, radius);
+    }
+
+    // A word beside (x, y) in pixels, inside the frame, on a halo of paper.
+    say(word, x, y, color = "ink") {
+      const { pen, width, height } = this, wide = pen.measureText(word).width;
+      const at = [clamp(x + 11 + wide > width ? x - wide - 11 : x + 11, [2, width - wide - 2]), clamp(y, [12, height - 4])];
+      Object.assign(pen, { lineWidth: 4, strokeStyle: this.ink.paper, fillStyle: this.ink[color] });
+      pen.setLineDash([]);
+      pen.strokeText(word, ...at);
+      pen.fillText(word, ...at);
+    }
+  }
 
   const NAMES = {
     gd: "gradient descent", momentum: "momentum", rmsprop: "RMSprop", adam: "Adam",
     given: "as given", shuffled: "shuffled once", reshuffled: "reshuffled every epoch",
   };
+  const field = (id, name, control) =>
+    `<div class="field ${id}"><label for="${id}">${name}</label><output for="${id}" id="${id}-value"></output>${control}</div>`;
+  const range = (id, min, max, more = "") => `<input type="range" id="${id}" min="${min}" max="${max}" step="1" ${more}>`;
+  const number = (id, [min, max], step, label) =>
+    `<input type="number" id="${id}" min="${min}" max="${max}" step="${step}" aria-label="${label}">`;
+  const choose = (id, options) =>
+    `<select id="${id}">${options.map((o) => `<option value="${o}">${NAMES[o] ?? o}</option>`).join("")}</select>`;
+  const panel = (id, title, label, extra = "") =>
+    `<figure class="${id}"><figcaption>${title}</figcaption><div class="box"><svg role="img" aria-label="${label}"></svg><canvas></canvas>${extra}</div></figure>`;
 
-  function page(config, n) {
-    const start = (id) =>
-      `<input type="number" id="${id}" min="${config.range[id][0]}" max="${config.range[id][1]}" step="0.05" aria-label="start ${id}">`;
-    const groups = {
-      batches:
-        field("batch", "Batch size", range("batch", 1, n)) +
-        field("order", "Order of the points", choose("order", ["given", "shuffled", "reshuffled"].map((o) => [o, NAMES[o]]))) +
-        field("seed", "Seed of the shuffle", choose("seed", Object.keys(config.orders).map((s) => [s, s]))),
-      optimizers: field("optimizer", "Optimizer", choose("optimizer", Object.keys(config.optimizers).map((o) => [o, NAMES[o]]))),
-    };
-    const open = (name) => config.show === name || config.show === "all";
-    const more = Object.keys(groups).filter((name) => !open(name)).map((name) => groups[name]).join("");
-    return `<div class="app" role="group" aria-label="Gradient descent explorer">
+  function page({ name, show, defaults, range: limits, presets, tasks, optimizers, most }, n) {
+    const front = show === "front", has = (name) => show === name || show === "all";
+    const ring = `<div class="handle" role="slider" tabindex="0" aria-label="Start of the run: left and right change b, up and down change w" aria-valuemin="${limits.b[0]}" aria-valuemax="${limits.b[1]}"></div>`;
+    const rate = `<div class="field rate"><label for="lr">Learning rate \u03b7</label>${number("lr", limits.lr, "any", "Learning rate \u03b7")}${range("slide", 0, 1000, 'aria-label="Learning rate \u03b7, logarithmic"')}<div class="limit"><span></span></div></div>`;
+    const link = (state, words) => `<a href="#${name}?${new URLSearchParams({ ...defaults, ...state })}">${words}</a>`;
+    const list = tasks.map(([ask, state, answer, change]) =>
+      `<li>${link(state, ask)}<details><summary>Answer</summary>${answer} ${link({ ...state, ...change }, "Show it")}</details></li>`);
+    return `<div class="app ${front ? "front" : ""}" role="group" aria-label="Gradient descent explorer">
+<div class="runs" role="group" aria-label="Published runs">${front ? "" : presets.map((p) => `<button type="button" value="${p.id}">${p.label}</button>`).join("")}</div>
 <div class="panels">
-${panel("map", "Parameter space", `Level curves of J, ellipses around the optimum, with the path of the run`,
-    `<div class="handle" role="slider" tabindex="0" aria-label="Start of the run: left and right change b, up and down change w" aria-valuemin="${config.range.b[0]}" aria-valuemax="${config.range.b[1]}"></div>`)}
-${panel("data", "Data and current line", `The ${n} training points, the least-squares line (dashed) and the current line`)}
-${panel("curve", "Learning curve", `J at every iteration, logarithmic scale; the dashed line is the smallest possible J`)}
+${panel("map", front ? "Every line is a point (b, w)" : "Every line is a point (b, w): drag the ring", "Level curves of J, ellipses around the optimum, with the path of the run", ring)}
+<div class="deck">
+${front ? "" : rate}
+${has("batches") ? field("batch", "Batch size", range("batch", 1, n)) : ""}
+${has("optimizers") ? field("optimizer", "Optimizer", choose("optimizer", Object.keys(optimizers))) : ""}
+<div class="bar"><button id="play" type="button">Play</button>${front ? "" : `<button id="step" type="button">Step</button>`}${range("k", 0, 1, 'aria-label="Step shown"')}<button id="reset" type="button">Reset</button></div>
 </div>
-<dl class="values"><div><dt id="unit">step</dt><dd id="k"></dd></div><div><dt>b</dt><dd id="b-now"></dd></div><div><dt>w</dt><dd id="w-now"></dd></div><div><dt>J</dt><dd id="J-now"></dd></div></dl>
+${panel("data", front ? "The points and one line" : "The square is J, the mean square", `The ${n} training points, the line of the step shown with its residuals, and the least-squares line (dashed)`)}
+${front ? "" : panel("curve", "Learning curve", "J at every iteration, logarithmic scale; the dashed line is the smallest possible J")}
+</div>
+${front ? "" : `<dl class="values"><div><dt id="unit">step</dt><dd id="k-now"></dd></div><div><dt>b</dt><dd id="b-now"></dd></div><div><dt>w</dt><dd id="w-now"></dd></div><div><dt>J</dt><dd id="J-now"></dd></div></dl>`}
 <p class="message" id="message"></p>
-<div class="bar"><select id="preset" aria-label="Published run"></select><span><button id="play" type="button">Play</button><button id="step" type="button">Step</button><button id="reset" type="button">Reset</button></span></div>
-<div class="controls">
-${field("lr", "Learning rate \u03b7", range("lr", 0, 1000), `<div class="limit"><span></span></div>`)}
-${field("epochs", "Steps", range("epochs", 1, config.steps))}
-<div class="field start"><span>Start (b, w)</span><span>${start("b")}${start("w")}</span></div>
-${Object.keys(groups).filter(open).map((name) => groups[name]).join("")}
-</div>
-${more && `<details><summary>More controls</summary><div class="controls">${more}</div></details>`}
+${front ? "" : `<details class="more"><summary>More controls</summary><div class="controls">
+${field("epochs", "Steps", range("epochs", 1, most.steps))}
+<div class="field"><span>Start (b, w)</span><span class="pair">${number("b", limits.b, 0.05, "start b")}${number("w", limits.w, 0.05, "start w")}</span></div>
+${has("batches") ? field("order", "Order of the points", choose("order", ["given", "shuffled", "reshuffled"])) : ""}
+<label class="check"><input type="checkbox" id="gradient"> Arrow against the gradient</label>
+</div></details><p class="ask">Three tasks; a click sets the stage:</p><ol class="tasks">${list.join("")}</ol>`}
 <div class="live" role="status"></div>
 </div><slot></slot>`;
   }
 
   const CSS = `
-:host { display: block; container-type: inline-size; margin: 1.5em 0; }
+:host { display: block; container-type: inline-size; contain: content; margin: 1.5em 0; }
 slot { display: none; }
 .app { --ink: var(--gd-ink, light-dark(#1f2430, #e5e8ee)); --soft: var(--gd-muted, light-dark(#5b6372, #a4acba));
   --hair: var(--gd-line, light-dark(#d5dae2, #414856)); --paper: var(--gd-paper, light-dark(#fff, #171a20));
@@ -263,58 +335,59 @@ slot { display: none; }
   line-height: 1.4; font-variant-numeric: tabular-nums; max-width: 60rem; margin: auto; text-align: left; }
 .dark { color-scheme: dark; }
 .app, .app * { box-sizing: border-box; }
-.panels { display: grid; gap: .5rem .75rem; grid-template-columns: 1fr 1fr; }
+.runs { display: flex; flex-wrap: wrap; gap: .375rem; margin-bottom: .5rem; }
+.panels { display: grid; gap: .375rem .75rem; grid-template: "map map" "deck deck" "data curve" / 1fr 1fr; }
 figure { margin: 0; min-width: 0; display: flex; flex-direction: column; }
-figcaption { font-size: .8125rem; color: var(--soft); padding-left: 32px; white-space: nowrap; }
-.box { position: relative; flex: 1; min-height: 0; aspect-ratio: 1; }
-.map { grid-column: 1 / -1; }
-.map .box { aspect-ratio: 10 / 9; cursor: crosshair; }
-svg { position: absolute; width: 100%; height: 100%; overflow: hidden; display: block; user-select: none; -webkit-user-select: none; }
+figcaption { font-size: .8125rem; color: var(--soft); padding-left: 34px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.box { position: relative; flex: 1 1 auto; min-height: 0; aspect-ratio: 1; }
+.map { grid-area: map; }
+.data { grid-area: data; }
+.curve { grid-area: curve; }
+.deck { grid-area: deck; display: grid; gap: .25rem 1.5rem; align-content: start; min-width: 0; }
+.map .box { aspect-ratio: 1.1; cursor: crosshair; }
+svg, canvas { position: absolute; inset: 0; width: 100%; height: 100%; overflow: hidden; display: block; user-select: none; -webkit-user-select: none; }
+canvas { pointer-events: none; }
 svg svg { position: static; }
 text { fill: var(--soft); font-size: 11px; }
-path, .frame { fill: none; stroke: var(--soft); }
-.frame { stroke: var(--hair); }
-.level { vector-effect: non-scaling-stroke; fill: var(--blue); fill-opacity: .055; stroke: var(--blue); stroke-opacity: .55; }
+.frame { fill: none; stroke: var(--hair); }
+.level { vector-effect: non-scaling-stroke; fill: var(--blue); fill-opacity: .055; stroke: var(--blue); stroke-opacity: .5; }
 .level.outer { stroke-opacity: .22; }
-.best { stroke: var(--soft); stroke-width: 1.5; }
-.dashed { stroke-dasharray: 4 4; }
-.dot { stroke-linecap: round; stroke-width: 5; }
-.points { stroke: var(--soft); stroke-opacity: .6; }
-.batch, .path, .now { stroke: var(--orange); }
-.path { stroke-width: 1.25; }
-.path.pale { stroke-opacity: .3; }
-.path.dot { stroke-width: 3.5; }
-.now { stroke-width: 10; }
-.halo { stroke: var(--paper); stroke-width: 13; }
-.line { stroke: var(--blue); stroke-width: 2; }
-.handle { position: absolute; left: -22px; top: -22px; width: 44px; height: 44px; border-radius: 50%;
+.name { fill: var(--blue); stroke: var(--paper); stroke-width: 3px; paint-order: stroke; text-anchor: middle; }
+.point { fill: var(--soft); fill-opacity: .65; }
+.best { fill: none; stroke: var(--ink); stroke-width: 1.75; }
+.handle { position: absolute; left: -22px; top: -22px; width: 44px; height: 44px; border-radius: 50%; will-change: transform;
   touch-action: none; cursor: grab; outline: none; }
 .handle::after { content: ""; position: absolute; inset: 14px; border-radius: 50%; background: var(--paper); border: 3px solid var(--orange); }
 .handle:active { cursor: grabbing; }
 .handle:focus-visible::after { outline: 2px solid var(--ink); outline-offset: 3px; }
-.values { display: grid; grid-template-columns: 1.1fr 1fr; gap: .25rem 1rem; margin: .75rem 0 0; padding: .5rem 0 0; border-top: 1px solid var(--hair); }
-.values div { display: flex; gap: .5em; align-items: baseline; }
+.values { display: flex; flex-wrap: wrap; gap: .125rem 1.25rem; margin: .5rem 0 0; padding: .375rem 0 0; border-top: 1px solid var(--hair); }
+.values div { display: flex; gap: .4em; align-items: baseline; }
 dt { color: var(--soft); }
 dd { margin: 0; white-space: nowrap; }
-.message { margin: .25rem 0 .75rem; min-height: 5.6em; font-size: .875rem; color: var(--soft); overflow-wrap: anywhere; }
+.message { margin: .25rem 0 .5rem; min-height: 7em; font-size: .875rem; color: var(--soft); overflow-wrap: anywhere; }
 .message.good { color: var(--blue); }
 .message.bad { color: var(--stop); }
-.bar { display: flex; flex-wrap: wrap; gap: .5rem; justify-content: space-between; }
-.bar select { flex: 1 1 14rem; min-width: 0; }
-.bar span { display: flex; gap: .5rem; }
+.bar { display: flex; gap: .5rem; align-items: center; }
+.bar input { flex: 1; min-width: 0; }
+.deck > :not(.bar, .rate) { align-self: start; }
 button, select, input[type=number] { font: inherit; color: inherit; background: transparent; border: 1px solid var(--soft);
-  border-radius: 6px; padding: .25rem .7rem; min-height: 2.125rem; margin: 0; }
+  border-radius: 6px; padding: .2rem .65rem; min-height: 2.125rem; margin: 0; }
 button { cursor: pointer; }
 button:hover { border-color: var(--ink); }
-#play { min-width: 5rem; background: var(--blue); border-color: var(--blue); color: var(--paper); }
+.runs button { font-size: .8125rem; min-height: 1.75rem; padding: .1rem .55rem; border-color: var(--hair); color: var(--soft); }
+.runs button[aria-pressed=true] { border-color: var(--blue); color: var(--blue); }
+#play { min-width: 4.75rem; background: var(--blue); border-color: var(--blue); color: var(--paper); font-weight: 600; }
+a { color: var(--blue); }
 :focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
-.controls { display: grid; gap: 1rem 1.5rem; margin-top: 1rem; grid-template-columns: 1fr; }
-.field { display: grid; grid-template-columns: 1fr auto; align-content: start; gap: .125rem .5rem; min-width: 0; }
-.field > :nth-child(n + 3) { grid-column: 1 / -1; min-width: 0; }
-.start { gap: .25rem; }
-.start > span + span { grid-column: 1 / -1; display: grid; grid-template-columns: 1fr 1fr; gap: .5rem; }
-input[type=number] { width: 100%; padding: .25rem .5rem; }
-.field > :disabled { opacity: .45; }
+.controls { display: grid; gap: .75rem 1.5rem; margin: .5rem 0 1rem; }
+.field { display: grid; grid-template-columns: 1fr auto; align-content: start; align-items: center; gap: 0 .5rem; min-width: 0; }
+.field > :nth-child(n + 3), .pair { grid-column: 1 / -1; min-width: 0; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: .5rem; }
+.check { min-height: 1.75rem; }
+.check input { accent-color: var(--blue); }
+input[type=number] { width: 100%; padding: .1rem .4rem; min-height: 1.875rem; }
+.rate input[type=number] { width: 5.5rem; }
+:disabled { opacity: .45; }
 input[type=range] { appearance: none; width: 100%; height: 28px; margin: 0; background: none; cursor: pointer;
   --track: linear-gradient(var(--hair), var(--hair)); }
 input[type=range]::-webkit-slider-runnable-track { height: 4px; border-radius: 2px; background: var(--track); }
@@ -322,23 +395,30 @@ input[type=range]::-moz-range-track { height: 4px; border-radius: 2px; backgroun
 input[type=range]::-webkit-slider-thumb { appearance: none; width: 18px; height: 18px; margin-top: -7px; border-radius: 50%;
   background: var(--blue); border: 2px solid var(--paper); }
 input[type=range]::-moz-range-thumb { width: 14px; height: 14px; border-radius: 50%; background: var(--blue); border: 2px solid var(--paper); }
-#lr { --at: calc(9px + var(--limit, 2) * (100% - 18px)); --track: linear-gradient(90deg, var(--hair) var(--at), var(--stop) var(--at)); }
+#slide { --at: calc(9px + var(--limit, 2) * (100% - 18px)); --track: linear-gradient(90deg, var(--hair) var(--at), var(--stop) var(--at)); }
 .limit { font-size: .75rem; height: 1.1rem; margin-top: -.4rem; position: relative; color: var(--stop); }
 .limit span { position: absolute; right: calc(100% - 9px - var(--limit, 2) * (100% - 18px)); padding-right: .4em; border-right: 1.5px solid; white-space: nowrap; }
-details { margin-top: 1rem; }
-summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-content; }
+summary { cursor: pointer; color: var(--soft); width: fit-content; }
+.ask { margin: .75rem 0 0; color: var(--soft); }
+.tasks { margin: 0; padding-left: 1.3em; }
+.tasks li { margin: .25rem 0; }
+.tasks summary { font-size: .8125rem; }
+.front .panels { grid-template: "data map" "deck deck" / 1fr 1fr; }
+.front .message { min-height: 1.4em; margin: .25rem 0 0; }
+.front figcaption { color: var(--ink); }
+.front #play { min-width: 7rem; min-height: 2.75rem; font-size: 1.0625rem; }
 .live { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @container (min-width: 34rem) {
-  .panels { grid-template: 1fr 1fr / 1.5fr 1fr; }
-  .map { grid-area: 1 / 1 / 3 / 2; }
+  .panels { grid-template: "map data" "map curve" "deck deck" / 1.55fr 1fr; }
+  .deck { grid-template-columns: 1fr 1fr; }
+  .rate:nth-last-child(2), .bar { grid-column: 1 / -1; }
   .map .box { aspect-ratio: 1; }
-  .data .box, .curve .box { aspect-ratio: auto; }
-  .controls { grid-template-columns: 1fr 1fr 1fr; }
-  .message { min-height: 2.8em; }
-  .values { grid-template-columns: 1.2fr 1fr 1fr 1.2fr; }
+  .app:not(.front) :is(.data, .curve) .box { aspect-ratio: auto; }
+  .controls { grid-template-columns: 1fr 1fr; }
+  .message { min-height: 4.2em; }
 }
 @media (forced-colors: active) {
-  .app { --ink: CanvasText; --soft: CanvasText; --hair: GrayText; --paper: Canvas; --blue: Highlight; --orange: LinkText; --stop: Mark; }
+  .app { --ink: CanvasText; --soft: CanvasText; --hair: GrayText; --paper: Canvas; --blue: LinkText; --orange: Highlight; --stop: Mark; }
 }
 @media print { .app { display: none; } slot { display: block; } }`;
   let sheet;
@@ -353,10 +433,9 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
         this.themes.observe(node, { attributes: true });
       this.media = matchMedia("(prefers-color-scheme: dark)");
       this.media.onchange = () => this.theme();
-      addEventListener("hashchange", (this.onHash = () => this.read()));
+      addEventListener("hashchange", (this.onHash = () => this.read(location.hash)));
       this.theme();
-      this.read();
-      this.update();
+      this.read(location.hash);
     }
 
     disconnectedCallback() {
@@ -373,11 +452,17 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
     }
 
     build() {
-      const config = (this.config = JSON.parse(this.dataset.config));
+      const config = (this.config = JSON.parse(this.dataset.config)), { range, hessian: [[p, q], [, r]] } = config;
       for (const preset of config.presets) preset.settings = { ...config.defaults, ...preset.settings };
       this.model = new Model(config);
       this.settings = { ...config.settings };
-      this.wanted = config.preset;
+      this.wanted = config.presets.find((preset) => preset.id === config.preset);
+      this.front = config.show === "front";
+      // The eigenvalues of the Hessian say where full-batch descent stops being stable.
+      this.mean = (p + r) / 2;
+      this.half = Math.hypot((p - r) / 2, q);
+      const factor = 1 + config.optimizers.momentum.momentum, limit = 2 / (this.mean + this.half);
+      this.limits = { gd: [limit, "2/\u03bbmax"], momentum: [factor * limit, `${+(2 * factor).toFixed(3)}/\u03bbmax`] };
       const root = this.attachShadow({ mode: "open" });
       sheet ??= new CSSStyleSheet();
       if (!sheet.cssRules.length) sheet.replaceSync(CSS);
@@ -386,84 +471,47 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       this.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves our keys to us
       this.controls = {};
       for (const node of root.querySelectorAll("[id]")) this.controls[node.id] = node;
-      const { preset } = this.controls;
-      preset.append(new Option("Your own settings", ""), ...config.presets.map((p) => new Option(p.label, p.id)));
-      this.drawStill();
+      const ticks = (...values) => values.map((v) => [v, v]), box = (id) => this.$(`.${id} .box`), whole = ticks(0, 1, 2, 3);
+      this.map = new Panel(box("map"), range.b, range.w, ["intercept b", "slope w"], [whole, whole]);
+      this.data = new Panel(box("data"), range.x, range.y, ["x", "y"], [ticks(0, 0.5, 1), ticks(1, 2, 3)]);
+      if (!this.front) this.curve = new Panel(box("curve"), [0, 1], range.J, ["step", "J"], [[], []], Math.log10);
       this.listen(root);
-      this.run = this.model.descend(this.settings);
-      this.k = this.run.updates;
-    }
-
-    drawStill() {
-      const { range, levels, hessian: [[p, q], [, r]], optimum, minimum } = this.config;
-      const [map, data, curve] = ["map", "data", "curve"].map((id) => this.$(`.${id} svg`));
-      const path = (parent, name) => svg(parent, "path", { class: name });
-
-      this.map = new Panel(map, [range.b, range.w], ["b", "w"], { ticks: [[0, 1, 2, 3], [0, 1, 2, 3]] });
-      this.plane = svg(this.map.plot, "g");
-      // J = minimum + d' H d / 2: half axes sqrt(2 (level - minimum) / eigenvalue) along the eigenvectors.
-      const half = Math.hypot((p - r) / 2, q), middle = (p + r) / 2;
-      const turn = (Math.atan2(2 * q, p - r) / 2) * (180 / Math.PI);
-      for (const level of [...levels].reverse()) {
-        const radius = Math.sqrt(2 * (level - minimum));
-        svg(this.plane, "ellipse", {
-          rx: radius / Math.sqrt(middle + half), ry: radius / Math.sqrt(middle - half),
-          transform: `translate(${optimum}) rotate(${turn})`, "data-level": level,
-          class: level > levels[levels.length >> 1] ? "level outer" : "level",
-        });
-      }
-      this.best = path(this.map.plot, "best");
-      this.pathAll = path(this.map.plot, "path pale");
-      this.pathLine = path(this.map.plot, "path");
-      this.pathDots = path(this.map.plot, "path dot");
-      const now = (parent) => {
-        const above = svg(parent, "g", { transform: "translate(32 6)" });
-        return [path(above, "dot halo"), path(above, "dot now")];
-      };
-      this.mapNow = now(map);
-
-      this.data = new Panel(data, [range.x, range.y], ["x", "y"], { ticks: [[0, 0.5, 1], [1, 2, 3]] });
-      this.points = path(this.data.plot, "dot points");
-      this.batch = path(this.data.plot, "dot batch");
-      this.bestLine = path(this.data.plot, "dashed");
-      this.line = path(this.data.plot, "line");
-
-      this.curve = new Panel(curve, [[0, 1], range.J], ["iteration", "J"], { log: true, ticks: [[], [0.01, 0.1, 1, 10]] });
-      this.floor = path(this.curve.plot, "dashed");
-      this.curveAll = path(this.curve.plot, "path pale");
-      this.curveLine = path(this.curve.plot, "line");
-      this.curveNow = now(curve);
+      this.descend();
+      this.k = this.front ? 0 : this.run.updates;
     }
 
     listen(root) {
-      const { settings: s, controls: c } = this;
+      const { controls: c } = this;
       root.addEventListener("keydown", (event) => event.stopPropagation());
-      const on = (name, change) => c[name].addEventListener(c[name].tagName === "SELECT" ? "change" : "input", () => change(c[name].value));
-      on("lr", (v) => this.set({ lr: this.fromSlider(v / 1000) }));
-      for (const name of ["epochs", "batch", "seed"]) on(name, (v) => this.set({ [name]: +v }));
-      for (const name of ["b", "w"]) {
-        on(name, (v) => v !== "" && this.set({ [name]: +v }));
-        c[name].onblur = () => this.schedule();
-      }
+      const on = (name, change) => {
+        if (!c[name]) return;
+        c[name].addEventListener(c[name].tagName === "SELECT" ? "change" : "input", () => c[name].value !== "" && change(c[name].value));
+        c[name].addEventListener("blur", () => this.schedule());
+      };
+      on("slide", (v) => this.set({ lr: this.fromSlider(v / 1000) }));
+      for (const name of ["lr", "epochs", "batch", "b", "w"]) on(name, (v) => this.set({ [name]: +v }));
       for (const name of ["order", "optimizer"]) on(name, (v) => this.set({ [name]: v }));
-      on("preset", (id) => {
-        const preset = this.config.presets.find((p) => p.id === id);
-        if (!preset) return;
-        this.k = Infinity;
-        this.wanted = id;
-        this.set(preset.settings);
-      });
+      on("k", (v) => this.go(+v));
+      on("gradient", () => this.schedule());
       c.play.onclick = () => (this.playing ? this.pause() : this.play());
-      c.step.onclick = () => this.go(this.k < this.run.updates ? this.k + 1 : 1);
-      c.reset.onclick = () => this.go(0);
+      if (c.step) c.step.onclick = () => this.go(this.k < this.run.updates ? this.k + 1 : 1);
+      c.reset.onclick = () => this.choose(this.wanted);
+      root.addEventListener("click", (event) => {
+        const { target } = event;
+        if (target.matches(".runs button")) this.choose(this.config.presets.find((p) => p.id === target.value));
+        if (!target.matches(".tasks a")) return;
+        event.preventDefault(); // a notebook's address is not ours
+        this.read(target.hash, "nearest");
+      });
 
-      const box = this.$(".map .box"), handle = (this.handle = this.$(".handle"));
+      const box = this.map.box, handle = (this.handle = this.$(".handle"));
+      const at = (event) => {
+        const { left, top } = box.getBoundingClientRect();
+        return [event.clientX - left - LEFT, event.clientY - top - TOP];
+      };
       const move = (event) => {
-        const { left, top } = this.map.root.getBoundingClientRect(), { map } = this;
-        this.set({
-          b: thousandth(map.x[0] + ((event.clientX - left - 32) / map.width) * (map.x[1] - map.x[0])),
-          w: thousandth(map.y[1] - ((event.clientY - top - 6) / map.height) * (map.y[1] - map.y[0])),
-        });
+        const { x: [left, right], y: [low, high], width, height } = this.map, [x, y] = at(event);
+        this.set({ b: thousandth(left + (x / width) * (right - left)), w: thousandth(high - (y / height) * (high - low)) });
       };
       // A mouse drags from anywhere on the map; a finger drags the ring, and elsewhere it scrolls or taps.
       box.onpointerdown = (event) => {
@@ -472,10 +520,12 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
         handle.focus({ preventScroll: true });
         box.setPointerCapture(event.pointerId);
         this.dragging = true;
+        this.peek = undefined;
         if (event.target !== handle) move(event);
       };
-      box.onpointermove = (event) => this.dragging && move(event);
+      box.onpointermove = (event) => (this.dragging ? move(event) : this.look(...at(event)));
       box.onpointerup = box.onpointercancel = () => (this.dragging = false);
+      box.onpointerleave = () => this.look(NaN, NaN);
       box.onclick = (event) => event.pointerType === "touch" && event.target !== handle && move(event);
       handle.onkeydown = (event) => {
         const [db, dw] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] }[event.key] ?? [];
@@ -486,7 +536,19 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       };
     }
 
-      // The learning rate's slider runs over its logarithm, from 0 to 1.
+    // The point of the path under the pointer shows its line for as long as it is pointed at.
+    look(x, y) {
+      const { run, map, peek } = this;
+      let nearest = 144, found;
+      for (let i = 0; i <= run.updates; i++) {
+        const distance = (map.px(run.b[i]) - x) ** 2 + (map.py(run.w[i]) - y) ** 2;
+        if (distance < nearest) [nearest, found] = [distance, i];
+      }
+      this.peek = found;
+      if (found !== peek) this.schedule();
+    }
+
+    // The learning rate's slider runs over its logarithm, from 0 to 1.
     fromSlider(at) {
       const [low, high] = this.config.range.lr;
       return +(low * (high / low) ** at).toPrecision(3);
@@ -499,56 +561,50 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
 
     // Values are clamped into their ranges; what is not understood is left out.
     set(changes, { write = true } = {}) {
-      const { config, model, run } = this, s = { ...this.settings };
-      const { b, w, lr } = config.range;
-      const number = (name, limits) => Number.isFinite(changes[name]) && (s[name] = clamp(changes[name], limits));
-      const option = (name, options) => options.includes(String(changes[name])) && (s[name] = changes[name]);
-      number("b", b);
-      number("w", w);
-      number("lr", lr);
-      number("batch", [1, model.n]);
-      number("epochs", [1, config.steps]);
-      option("seed", Object.keys(config.orders));
-      option("order", ["given", "shuffled", "reshuffled"]);
-      option("optimizer", Object.keys(config.optimizers));
+      const { config, model, run } = this, s = { ...this.settings }, { b, w, lr } = config.range;
+      const limits = { b, w, lr, batch: [1, model.n], epochs: [1, config.most.steps] };
+      for (const name in limits) if (Number.isFinite(changes[name])) s[name] = clamp(changes[name], limits[name]);
+      const options = { optimizer: config.optimizers, order: { given: 1, shuffled: 1, reshuffled: 1 } };
+      for (const name in options) if (Object.hasOwn(options[name], changes[name])) s[name] = changes[name];
       s.batch = Math.round(s.batch);
-      // Python provides every epoch's order for the first seed.
-      if (s.order === "reshuffled" && this.reshuffles(s.seed) < 2) s.seed = config.seed;
       s.epochs = Math.min(Math.round(s.epochs), this.most(s));
-      const whole = this.k >= run.updates && !this.playing;
+      if (this.k >= run.updates && !this.playing) this.k = Infinity;
       this.settings = s;
       this.stale = true;
-      if (whole) this.k = Infinity;
+      this.peek = undefined;
       this.schedule();
-      if (!write) return;
-      this.touched = true;
-      this.write();
+      if (write) this.write();
     }
 
-    // For how many epochs the seed's orders are known.
-    reshuffles(seed) {
-      return this.model.orders[seed].length / this.model.n;
+    choose(preset) {
+      this.wanted = preset;
+      this.go(this.front ? 0 : Infinity);
+      this.set(preset.settings);
     }
 
-    most({ batch, order, seed }) {
-      if (batch >= this.model.n) return this.config.steps;
-      return order === "reshuffled" ? this.reshuffles(seed) : this.config.epochs;
+    most({ batch, order }) {
+      return this.config.most[batch >= this.model.n ? "steps" : order === "reshuffled" ? order : "epochs"];
+    }
+
+    descend() {
+      this.run = this.model.descend(this.settings, this.config.levels[0]);
+      this.stale = false;
     }
 
     go(k) {
-      this.pause();
       this.k = k;
-      this.schedule();
+      this.pause();
     }
 
+    // Slow at first, so that each of the large steps is seen.
     play() {
-      if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.go(this.run.updates);
       const { updates } = this.run, from = this.k < updates ? this.k : 0, begin = performance.now();
-      const pace = updates / Math.min(8000, Math.max(1500, updates * 60));
+      if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.go(updates);
+      const length = clamp(updates * 60, [1500, 7000]), before = Math.sqrt(from / updates);
       this.playing = true;
       const frame = (now) => {
         if (!this.playing) return;
-        this.k = Math.min(this.run.updates, from + Math.floor(Math.max(0, now - begin) * pace));
+        this.k = Math.min(this.run.updates, Math.floor(this.run.updates * Math.min(1, before + Math.max(0, now - begin) / length) ** 2));
         if (this.k >= this.run.updates) this.playing = false;
         this.update();
         requestAnimationFrame(frame);
@@ -564,6 +620,7 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
 
     // The view as a fragment "#name?lr=0.1&..."; the explorer that was touched last owns it.
     write() {
+      this.touched = true;
       if (top !== self || "jpThemeLight" in document.body.dataset) return; // a notebook's address is not ours
       clearTimeout(this.writing);
       this.writing = setTimeout(() => {
@@ -572,48 +629,54 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
       }, 250);
     }
 
-    read() {
-      const [name, query] = location.hash.slice(1).split("?");
+    read(hash, block = "center") {
+      const [name, query] = hash.slice(1).split("?"), view = {};
       if (query === undefined || name !== this.config.name) return;
-      const view = Object.fromEntries(new URLSearchParams(query));
-      for (const key of ["b", "w", "lr", "epochs", "batch", "seed"]) if (key in view) view[key] = view[key] === "" ? NaN : +view[key];
+      for (const [key, value] of new URLSearchParams(query))
+        view[key] = ["order", "optimizer"].includes(key) ? value : value === "" ? NaN : +value;
       this.k = Infinity;
-      this.set(view, { write: false });
-      requestAnimationFrame(() => this.scrollIntoView({ block: "center" }));
+      this.playing = false;
+      this.set(view, { write: block === "nearest" });
+      requestAnimationFrame(() => this.$(".panels").scrollIntoView({ block }));
     }
 
-      theme() {
+    theme() {
       // Whatever switches the page's theme, its text then is light on dark or dark on light.
-      const [r, g, b] = getComputedStyle(this).color.match(/[\d.]+/g).map(Number);
-      this.$(".app").classList.toggle("dark", 0.3 * r + 0.6 * g + 0.1 * b > 128);
+      const app = this.$(".app"), probe = this.$(".live"), [r, g, b] = getComputedStyle(this).color.match(/[\d.]+/g).map(Number);
+      app.classList.toggle("dark", 0.3 * r + 0.6 * g + 0.1 * b > 128);
+      this.ink = { font: getComputedStyle(app).fontFamily };
+      for (const name of ["ink", "soft", "paper", "blue", "orange", "stop"]) {
+        probe.style.color = `var(--${name})`;
+        this.ink[name] = getComputedStyle(probe).color;
+      }
+      this.schedule();
     }
 
     resize() {
-      for (const panel of [this.map, this.data, this.curve]) {
-        const { clientWidth, clientHeight } = panel.root.parentNode;
-        if (!clientWidth) return;
-        panel.resize(clientWidth, clientHeight);
-      }
-      const { map, data, curve, config, model } = this, [b, w] = config.optimum;
+      const { map, data, config, model, mean, half } = this, [b, w] = config.optimum;
+      if (!map.box.clientWidth) return;
+      for (const panel of [map, data, this.curve]) panel?.fit();
+      map.still.textContent = data.still.textContent = "";
+      const [[p, q], [, r]] = config.hessian, turn = Math.atan2(2 * q, p - r) / 2;
       const sx = map.width / (map.x[1] - map.x[0]), sy = map.height / (map.y[1] - map.y[0]);
-      this.plane.setAttribute("transform", `matrix(${sx} 0 0 ${-sy} ${-sx * map.x[0]} ${sy * map.y[1]})`);
-      this.best.setAttribute("d", `M${map.px(b) - 4} ${map.py(w) - 4}l8 8m0-8l-8 8`);
-      this.points.setAttribute("d", this.dots((i) => i, model.n));
-      this.bestLine.setAttribute("d", this.through(b, w));
-      this.floor.setAttribute("d", `M0 ${curve.py(config.minimum)}H${curve.width}`);
+      const plane = svg(map.still, "g", { transform: `matrix(${sx} 0 0 ${-sy} ${map.px(0)} ${map.py(0)})` }), names = [];
+      // J = minimum + d' H d / 2: half axes sqrt(2 (level - minimum) / eigenvalue) along the eigenvectors.
+      for (const [i, level] of [...config.levels.entries()].reverse()) {
+        const radius = Math.sqrt(2 * (level - config.minimum)), short = radius / Math.sqrt(mean + half);
+        svg(plane, "ellipse", {
+          rx: short, ry: radius / Math.sqrt(mean - half), "data-level": level,
+          transform: `translate(${b} ${w}) rotate(${(turn * 180) / Math.PI})`, class: level > 0.5 ? "level outer" : "level",
+        });
+        const x = map.px(b - short * Math.cos(turn)), y = map.py(w - short * Math.sin(turn));
+        if (i % 2 && !names.some((at) => Math.hypot(x - at[0], y - at[1]) < 26)) names.push([x, y, level]);
+      }
+      for (const [i, [x, y, level]] of names.entries())
+        svg(map.still, "text", { x, y: y + 4, class: "name" }, i ? level : `J = ${level}`);
+      svg(map.still, "path", { d: `M${map.px(b) - 4} ${map.py(w) - 4}l8 8m0-8l-8 8`, class: "best" });
+      for (let i = 0; i < model.n; i++)
+        svg(data.still, "circle", { cx: data.px(model.x[i]), cy: data.py(model.y[i]), r: 2.5, class: "point" });
+      this.drawn = null;
       this.update();
-    }
-
-    dots(index, count) {
-      let d = "";
-      for (let i = 0; i < count; i++)
-        d += `M${tenth(this.data.px(this.model.x[index(i)]))} ${tenth(this.data.py(this.model.y[index(i)]))}h0`;
-      return d;
-    }
-
-    through(b, w) {
-      const { px, py, x: [left, right] } = this.data;
-      return `M${px(left)} ${clamp(py(b + w * left), FAR)}L${px(right)} ${clamp(py(b + w * right), FAR)}`;
     }
 
     schedule() {
@@ -625,102 +688,177 @@ summary { cursor: pointer; color: var(--soft); min-height: 1.75rem; width: fit-c
 
     // Compute what is stale, then draw.
     update() {
-      if (this.stale) this.run = this.model.descend(this.settings);
-      this.stale = false;
-      const { run, settings: s, model, map, curve } = this;
-      const k = (this.k = Math.min(this.k, run.updates)), end = k === run.updates;
-      const b = run.b[k], w = run.w[k], J = run.J[k];
-      if (map.width) {
-        const draw = (node, d) => node.getAttribute("d") !== d && node.setAttribute("d", d);
-        const [line, dots] = map.trace(run.b, run.w, k);
-        draw(this.pathLine, line);
-        draw(this.pathDots, dots);
-        draw(this.pathAll, end ? "" : map.trace(run.b, run.w, run.updates)[0]);
-        const spot = (panel, nodes, ...at) => {
-          const [x, y] = [panel.px(at[0]), panel.py(at[1])], { width, height } = panel;
-          const inside = x >= 0 && x <= width && y >= 0 && y <= height;
-          for (const node of nodes) draw(node, inside ? `M${tenth(x)} ${tenth(y)}h0` : "");
-        };
-        spot(map, this.mapNow, b, w);
-        const total = Math.max(1, run.updates);
-        if (curve.x[1] !== total || !curve.ticks[0].length) {
-          curve.x = [0, total];
-          curve.ticks[0] = roundTicks(total, curve.width > 160 ? 4 : 2);
-          curve.drawAxes();
-        }
-        draw(this.curveLine, curve.trace(null, run.J, k)[0]);
-        draw(this.curveAll, end ? "" : curve.trace(null, run.J, run.updates)[0]);
-        spot(curve, this.curveNow, k, J);
-        draw(this.line, this.through(b, w));
-        const [order, first, size] = model.batch(s, k + 1);
-        draw(this.batch, end || size === model.n ? "" : this.dots((i) => (order ? order[first + i] : first + i), size));
-        this.handle.style.transform = `translate(${32 + map.px(s.b)}px, ${6 + map.py(s.w)}px)`;
+      if (this.stale) this.descend();
+      const { run } = this, k = (this.k = Math.min(this.k, run.updates)), at = this.peek ?? k;
+      if (this.map.width) {
+        this.drawMap(k, at);
+        this.drawData(at);
+        if (this.curve) this.drawCurve(k, at);
       }
-      this.tell(b, w, J, k);
+      this.tell(at);
     }
 
-    tell(b, w, J, k) {
-      const { controls: c, settings: s, config, run, model } = this;
-      const mini = s.batch < model.n, [limit, formula] = config.limits[s.optimizer] ?? [];
+    drawMap(k, at) {
+      const { map: m, run, settings: s, config: { optimum: [b, w] }, controls: c } = this, end = run.updates;
+      const best = [m.px(b), m.py(w)], start = [m.px(s.b), m.py(s.w)], now = [m.px(run.b[at]), m.py(run.w[at])];
+      const apart = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]) > 44;
+      m.begin(this.ink);
+      m.within(() => {
+        if (k < end) m.line(run.b, run.w, end, "orange", { width: 1.25, alpha: 0.25 });
+        m.line(run.b, run.w, k, "orange", { width: 1.25 });
+        m.dots(run.b, run.w, Array(k + 1).keys(), "orange", 1.75);
+        if (c.gradient?.checked && m.has(run.b[at], run.w[at])) {
+          const [gb, gw] = this.model.gradient(run.b[at], run.w[at], this.model.batch(s, Math.min(at + 1, end)));
+          const scale = m.width / 20;
+          m.arrow(...now, -gb * scale, gw * scale * (m.height / m.width), "blue", 2.5);
+        }
+      });
+      let out = 1;
+      while (out <= k && m.has(run.b[out], run.w[out])) out++;
+      if (out <= k) {
+        // Where the path crosses the frame, an arrow on from there says that it leaves.
+        const [b0, w0, b1, w1] = [run.b[out - 1], run.w[out - 1], run.b[out], run.w[out]];
+        const share = (v0, v1, [low, high]) => (v1 > high ? (high - v0) / (v1 - v0) : v1 < low ? (low - v0) / (v1 - v0) : 1);
+        const t = Math.min(share(b0, b1, m.x), share(w0, w1, m.y));
+        const [x, y] = [m.px(b0 + t * (b1 - b0)), m.py(w0 + t * (w1 - w0))];
+        const [dx, dy] = [clamp(m.px(b1) - m.px(b0), FAR), clamp(m.py(w1) - m.py(w0), FAR)], unit = 22 / Math.hypot(dx, dy);
+        m.arrow(x - dx * unit, y - dy * unit, dx * unit, dy * unit, "stop", 3);
+        m.say(`leaves at step ${out}`, x - dx * unit, y - dy * unit - 8, "stop");
+      }
+      if (apart(best, now)) m.say("best", best[0], best[1] - 8);
+      if (m.has(run.b[at], run.w[at])) {
+        m.spot(...[run.b[at], run.w[at]], "orange");
+        if (at && apart(now, start)) m.say(apart(best, now) ? "now" : "now, best", now[0], now[1] - 8, "orange");
+      }
+      if (apart(start, now) || !at) m.say("start", start[0], start[1] - 10, "orange");
+      this.handle.style.transform = `translate(${LEFT + start[0]}px, ${TOP + start[1]}px)`;
+    }
+
+    drawData(at) {
+      const { data: d, run, model, settings: s, config } = this, { pen, x: [left, right], y: [low, high] } = d;
+      const ends = (b, w) => [b + w * left, b + w * right];
+      // A line that has left the picture gives way to the last one that was seen.
+      const seen = (i) => Math.max(...ends(run.b[i], run.w[i])) >= low && Math.min(...ends(run.b[i], run.w[i])) <= high;
+      let i = at;
+      while (i && !seen(i)) i--;
+      const b = run.b[i], w = run.w[i], bestEnds = ends(...config.optimum), lineEnds = ends(b, w);
+      d.begin(this.ink);
+      d.within(() => {
+        pen.beginPath();
+        for (let j = 0; j < model.n; j++) {
+          pen.moveTo(d.px(model.x[j]), d.py(model.y[j]));
+          pen.lineTo(d.px(model.x[j]), d.py(b + w * model.x[j]));
+        }
+        d.stroke("orange", { width: 1, alpha: 0.5 });
+        const [order, first, size] = model.batch(s, Math.min(i + 1, run.updates));
+        if (size < model.n) d.dots(model.x, model.y, Array.from({ length: size }, (_, j) => (order ? order[first + j] : first + j)), "orange", 3);
+        d.line([left, right], bestEnds, 1, "soft", { dash: [4, 4] });
+        d.line([left, right], lineEnds, 1, "blue", { width: 2.25 });
+        // The mean of the squared residuals as a square.
+        const side = Math.sqrt(run.J[i]) * (d.height / (high - low));
+        pen.fillStyle = this.ink.orange;
+        pen.globalAlpha = 0.3;
+        pen.fillRect(d.width - side - 4, d.height - side - 4, side, side);
+        pen.globalAlpha = 1;
+        d.say("J", d.width - (side > 30 ? side / 2 + 19 : side + 27), d.height - (side > 30 ? side / 2 : 8), "orange");
+      });
+      this.fits = i;
+      if (i < at) d.say(`line of step ${i}`, 0, d.height - 8, "stop");
+    }
+
+    drawCurve(k, at) {
+      const { curve: c, run, ink } = this, { J } = this.config.range, total = Math.max(1, run.updates);
+      const top = run.highest > J[1] ? run.highest : J[1];
+      if (this.drawn !== total + top) {
+        this.drawn = total + top;
+        c.x = [0, total];
+        c.y = [J[0], top];
+        c.ticks = [roundTicks(total, c.width > 160 ? 4 : 2), powerTicks(c.y)];
+        c.names[0] = this.settings.batch < this.model.n ? "update" : "step";
+        c.drawAxes();
+      }
+      c.begin(ink);
+      c.within(() => {
+        c.line([0, total], [this.config.minimum, this.config.minimum], 1, "soft", { dash: [4, 4] });
+        if (k < run.updates) c.line(null, run.J, run.updates, "blue", { alpha: 0.3 });
+        c.line(null, run.J, k, "blue", { width: 2 });
+      });
+      c.spot(at, run.J[at], "orange");
+      c.say("smallest J", 0, c.py(this.config.minimum) - 5, "soft");
+    }
+
+    tell(k) {
+      const { controls: c, settings: s, run, model } = this, mini = s.batch < model.n, [limit, formula] = this.limit() ?? [];
       put(c.unit, mini ? "update" : "step");
-      put(c.k, `${k} of ${run.updates}`);
-      put(c["b-now"], text(b));
-      put(c["w-now"], text(w));
-      put(c["J-now"], text(J));
+      put(c["k-now"], `${k} of ${run.updates}`);
+      for (const name of ["b", "w", "J"]) put(c[`${name}-now`], text(run[name][k]));
       put(c.play, this.playing ? "Pause" : "Play");
+      put(c.k, String(run.updates), "max");
+      put(c.k, String(k), "value");
+      put(c.k, `${k} of ${run.updates}`, "ariaValueText");
       // Never write into the field that is being typed in.
-      for (const name of ["b", "w"]) if (c[name] !== this.shadowRoot.activeElement) put(c[name], String(s[name]), "value");
-      put(c.lr, String(Math.round(this.toSlider(s.lr) * 1000)), "value");
-      put(c.lr, String(s.lr), "ariaValueText");
-      put(c["lr-value"], String(s.lr));
-      const field = c.lr.parentNode, mark = field.lastChild;
-      if (put(mark.firstChild, limit ? `${formula} = ${limit.toFixed(5)}` : "\u00a0")) {
-        field.style.setProperty("--limit", limit ? this.toSlider(limit) : 2);
-        mark.firstChild.hidden = !limit;
+      for (const name of ["b", "w", "lr"]) if (c[name] !== this.shadowRoot.activeElement) put(c[name], String(s[name]), "value");
+      put(c.slide, String(Math.round(this.toSlider(s.lr) * 1000)), "value");
+      put(c.slide, String(s.lr), "ariaValueText");
+      const mark = this.$(".limit span");
+      if (put(mark, limit ? `${formula} = ${limit.toFixed(5)}` : "\u00a0")) {
+        mark.closest(".rate").style.setProperty("--limit", limit ? this.toSlider(limit) : 2);
+        mark.hidden = !limit;
       }
       put(c.epochs, String(this.most(s)), "max");
       put(c.epochs, String(s.epochs), "value");
-      put(field.nextElementSibling.firstChild, mini ? "Epochs" : "Steps");
+      put(c.epochs?.parentNode.firstChild, mini ? "Epochs" : "Steps");
       put(c["epochs-value"], String(s.epochs));
       put(c.batch, String(s.batch), "value");
       put(c["batch-value"], mini ? String(s.batch) : `all ${model.n}`);
-      put(c.batch, c["batch-value"].textContent, "ariaValueText");
-      for (const name of ["order", "seed", "optimizer"]) put(c[name], String(s[name]), "value");
+      put(c.batch, c["batch-value"]?.textContent, "ariaValueText");
+      for (const name of ["order", "optimizer"]) put(c[name], String(s[name]), "value");
       put(c.order, !mini, "disabled");
-      put(c.seed, !mini || s.order !== "shuffled", "disabled");
       put(this.handle, String(s.b), "ariaValueNow");
       put(this.handle, `b ${s.b}, w ${s.w}`, "ariaValueText");
 
       // Two published runs may have the same settings: the one that was asked for goes first.
-      const same = config.presets.filter((p) => Object.keys(s).every((name) => p.settings[name] === s[name]));
-      const preset = same.find((p) => p.id === this.wanted) ?? same[0];
-      put(c.preset, preset ? preset.id : "", "value");
-      const [kind, message] = this.message(preset);
+      const same = this.config.presets.filter((p) => Object.keys(s).every((name) => p.settings[name] === s[name]));
+      const preset = same.includes(this.wanted) ? this.wanted : same[0];
+      for (const button of this.shadowRoot.querySelectorAll(".runs button")) put(button, String(button.value === preset?.id), "ariaPressed");
+      const [kind, message] = this.message(k, preset);
       put(c.message, `message ${kind}`, "className");
       put(c.message, message);
-      const detail = { settings: { ...s }, k, b, w, J };
+      const detail = { settings: { ...s }, k, b: run.b[k], w: run.w[k], J: run.J[k] };
       this.dispatchEvent(new CustomEvent("gd-change", { detail, bubbles: true, composed: true }));
       if (!this.touched) return;
       clearTimeout(this.saying);
       this.saying = setTimeout(() => {
-        const short = (v) => text(v, 4);
-        put(this.$(".live"), `${c.unit.textContent} ${k}: b ${short(b)}, w ${short(w)}, J ${short(J)}. ${kind && message}`);
+        const short = (name) => `${name} ${text(run[name][k], 4)}`;
+        put(this.$(".live"), `${mini ? "update" : "step"} ${k}: ${["b", "w", "J"].map(short).join(", ")}. ${kind && message}`);
       }, 700);
     }
 
-    message(preset) {
-      const { run, settings: s, config } = this, [limit, formula] = config.limits[s.optimizer] ?? [];
-      const why = limit ? ` The full batch is stable only for \u03b7 < ${formula} = ${limit.toFixed(5)}.` : "";
+    // Where full-batch steps stop being stable; for mini-batches and the adaptive rules there is no such number.
+    limit() {
+      return this.settings.batch >= this.model.n ? this.limits[this.settings.optimizer] : undefined;
+    }
+
+    message(k, preset) {
+      const { run, settings: s, model, config, front } = this, [limit, formula] = this.limit() ?? [], { updates, arrived } = run;
+      if (front) return ["", `Step ${k} of ${updates}. The shaded square is the mean squared error: ${text(run.J[k], 4)}.`];
+      const kept = this.fits < k ? ` The last line that fits its panel is that of step ${this.fits}.` : "";
+      const why = kept + (limit ? ` The full batch is stable only for \u03b7 < ${formula} = ${limit.toFixed(5)}.` : "");
+      if (k < updates) {
+        const short = (v) => (v < 0 ? "" : "+") + text(v, 4);
+        return ["", `The next ${s.batch < model.n ? "update" : "step"} changes b by ${short(run.b[k + 1] - run.b[k])} and w by ${short(run.w[k + 1] - run.w[k])}.`];
+      }
       if (run.diverged) return ["bad", `Diverged: no longer a finite number at step ${run.diverged}.${why}`];
-      if (run.J[run.updates] > run.J[0])
-        return ["bad", `Diverging: J has grown from ${text(run.J[0], 4)} to ${text(run.J[run.updates], 4)}.${why}`];
-      if (!preset) return ["", "Drag the ring on the map, or move it with the arrow keys, to start elsewhere."];
-      if (!preset.published) return ["", preset.note];
+      if (run.J[updates] > run.J[0])
+        return ["bad", `Diverging: J has grown from ${text(run.J[0], 4)} to ${text(run.J[updates], 4)}.${why}`];
+      const perEpoch = Math.ceil(model.n / s.batch), points = Math.floor(arrived / perEpoch) * model.n + (arrived % perEpoch) * s.batch;
+      const there = arrived > updates ? `Not arrived: J does not stay at ${config.levels[0]} or below.`
+        : `Arrived: J stays at ${config.levels[0]} or below from ${s.batch < model.n ? "update" : "step"} ${arrived} on, after ${points} points.`;
+      if (!preset?.published) return ["", preset ? `${there} ${preset.note}` : there];
       const { equal, total, distance } = this.compare(preset.published);
-      const last = `(${run.b[run.updates]}, ${run.w[run.updates]})`;
       return equal === total
-        ? ["good", `\u2713 ${total} of ${total} numbers equal the published ones to the last digit. The last: ${last}.`]
-        : ["", `${equal} of ${total} numbers equal the published ones; the rest differ by at most ${distance} unit${distance === 1 ? "" : "s"} in the last place. ${preset.note}`];
+        ? ["good", `\u2713 ${total} of ${total} numbers equal the published ones to the last digit. The last: (${run.b[updates]}, ${run.w[updates]}). ${there}`]
+        : ["", `${equal} of ${total} numbers equal the published ones; the rest differ by at most ${distance} unit${distance === 1 ? "" : "s"} in the last place. ${preset.note} ${there}`];
     }
 
     // Published rows (b, w), as printed, against the run at equal distances, the last at its end.
