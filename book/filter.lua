@@ -452,6 +452,22 @@ handlers.Table = function(table_)
   end
 end
 
+-- `::: {.explorer element="explorer/front.html"}` around still figures: alive in the web edition, side by side elsewhere.
+local function explorer(div)
+  local stills = div.content:walk(handlers)
+  if edition == "typst" then
+    local blocks = pandoc.Blocks({ typst("#grid(columns: (1fr, 1fr), gutter: 1em,") })
+    for _, still in ipairs(stills) do blocks:extend({ typst("["), still, typst("],") }) end
+    blocks:insert(typst(")"))
+    return blocks
+  elseif edition == "html" then
+    stills:insert(1, html(contents(pandoc.path.join({ project, div.attributes.element or "" })) .. '<div class="stills">'))
+    stills:insert(html("</div></gd-explorer>"))
+    return stills
+  end
+  return pandoc.Div(stills, pandoc.Attr("", { "stills" }))
+end
+
 handlers.Div = function(div)
   if div.classes:includes("cell") then
     cell_number, cell_id = cell_number + 1, div.identifier
@@ -475,6 +491,7 @@ handlers.Div = function(div)
       return callout(div, kind), false
     end
   end
+  if div.classes:includes("explorer") then return explorer(div), false end
   if div.identifier:match("^equation%-") then return equation(div), false end
   if div.identifier == "refs" then
     if edition == "notebook" then return works_cited(div), false end

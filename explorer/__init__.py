@@ -294,14 +294,24 @@ def _svg(figure) -> str:
 
 
 def script() -> str:
-    """gd-explorer.js as a page carries it: without comment lines, blank lines and indentation."""
-    lines = (line.strip() for line in SCRIPT.read_text(encoding="utf-8").splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+    """gd-explorer.js as a page carries it: its style sheet inside, no comments, no indentation.
+
+    book/site/render.py does the same, because the site imports nothing of the chapter.
+    """
+    css, js = (_squeezed(SCRIPT.with_suffix(suffix)) for suffix in (".css", ".js"))
+    return js.replace('"gd-explorer.css"', json.dumps(css))
+
+
+def _squeezed(path: Path) -> str:
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith(("//", "/*")))
 
 
 def _find(preset: str) -> str:
     for key in PRESETS:
-        if preset == key or (isinstance(preset, str) and key.startswith(preset + "/")):
+        if preset == key or (
+            isinstance(preset, str) and key.startswith((preset + "/", preset + "."))
+        ):
             return key
     raise ValueError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
 

@@ -303,14 +303,14 @@
     return `<div class="app ${front ? "front" : ""}" role="group" aria-label="Gradient descent explorer">
 <div class="runs" role="group" aria-label="Published runs">${front ? "" : presets.map((p) => `<button type="button" value="${p.id}">${p.label}</button>`).join("")}</div>
 <div class="panels">
-${panel("map", front ? "Every line is a point (b, w)" : "Every line is a point (b, w): drag the ring", "Level curves of J, ellipses around the optimum, with the path of the run", ring)}
+${panel("map", front ? "Every line: (b, w)" : "Every line is a point (b, w): drag the ring", "Level curves of J, ellipses around the optimum, with the path of the run", ring)}
 <div class="deck">
 ${front ? "" : rate}
 ${has("batches") ? field("batch", "Batch size", range("batch", 1, n)) : ""}
 ${has("optimizers") ? field("optimizer", "Optimizer", choose("optimizer", Object.keys(optimizers))) : ""}
 <div class="bar"><button id="play" type="button">Play</button>${front ? "" : `<button id="step" type="button">Step</button>`}${range("k", 0, 1, 'aria-label="Step shown"')}<button id="reset" type="button">Reset</button></div>
 </div>
-${panel("data", front ? "The points and one line" : "The square is J, the mean square", `The ${n} training points, the line of the step shown with its residuals, and the least-squares line (dashed)`)}
+${panel("data", front ? "Points, one line" : "The square is J, the mean square", `The ${n} training points, the line of the step shown with its residuals, and the least-squares line (dashed)`)}
 ${front ? "" : panel("curve", "Learning curve", "J at every iteration, logarithmic scale; the dashed line is the smallest possible J")}
 </div>
 ${front ? "" : `<dl class="values"><div><dt id="unit">step</dt><dd id="k-now"></dd></div><div><dt>b</dt><dd id="b-now"></dd></div><div><dt>w</dt><dd id="w-now"></dd></div><div><dt>J</dt><dd id="J-now"></dd></div></dl>`}
@@ -325,102 +325,7 @@ ${has("batches") ? field("order", "Order of the points", choose("order", ["given
 </div><slot></slot>`;
   }
 
-  const CSS = `
-:host { display: block; container-type: inline-size; contain: content; margin: 1.5em 0; }
-slot { display: none; }
-.app { --ink: var(--gd-ink, light-dark(#1f2430, #e5e8ee)); --soft: var(--gd-muted, light-dark(#5b6372, #a4acba));
-  --hair: var(--gd-line, light-dark(#d5dae2, #414856)); --paper: var(--gd-paper, light-dark(#fff, #171a20));
-  --blue: var(--gd-blue, light-dark(#1f5fa8, #86b6f0)); --orange: var(--gd-orange, light-dark(#c8500a, #ff9c5b));
-  --stop: var(--gd-stop, light-dark(#b3261e, #ff8a80)); color-scheme: light; color: var(--ink); font-size: .9375rem;
-  line-height: 1.4; font-variant-numeric: tabular-nums; max-width: 60rem; margin: auto; text-align: left; }
-.dark { color-scheme: dark; }
-.app, .app * { box-sizing: border-box; }
-.runs { display: flex; flex-wrap: wrap; gap: .375rem; margin-bottom: .5rem; }
-.panels { display: grid; gap: .375rem .75rem; grid-template: "map map" "deck deck" "data curve" / 1fr 1fr; }
-figure { margin: 0; min-width: 0; display: flex; flex-direction: column; }
-figcaption { font-size: .8125rem; color: var(--soft); padding-left: 34px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
-.box { position: relative; flex: 1 1 auto; min-height: 0; aspect-ratio: 1; }
-.map { grid-area: map; }
-.data { grid-area: data; }
-.curve { grid-area: curve; }
-.deck { grid-area: deck; display: grid; gap: .25rem 1.5rem; align-content: start; min-width: 0; }
-.map .box { aspect-ratio: 1.1; cursor: crosshair; }
-svg, canvas { position: absolute; inset: 0; width: 100%; height: 100%; overflow: hidden; display: block; user-select: none; -webkit-user-select: none; }
-canvas { pointer-events: none; }
-svg svg { position: static; }
-text { fill: var(--soft); font-size: 11px; }
-.frame { fill: none; stroke: var(--hair); }
-.level { vector-effect: non-scaling-stroke; fill: var(--blue); fill-opacity: .055; stroke: var(--blue); stroke-opacity: .5; }
-.level.outer { stroke-opacity: .22; }
-.name { fill: var(--blue); stroke: var(--paper); stroke-width: 3px; paint-order: stroke; text-anchor: middle; }
-.point { fill: var(--soft); fill-opacity: .65; }
-.best { fill: none; stroke: var(--ink); stroke-width: 1.75; }
-.handle { position: absolute; left: -22px; top: -22px; width: 44px; height: 44px; border-radius: 50%; will-change: transform;
-  touch-action: none; cursor: grab; outline: none; }
-.handle::after { content: ""; position: absolute; inset: 14px; border-radius: 50%; background: var(--paper); border: 3px solid var(--orange); }
-.handle:active { cursor: grabbing; }
-.handle:focus-visible::after { outline: 2px solid var(--ink); outline-offset: 3px; }
-.values { display: flex; flex-wrap: wrap; gap: .125rem 1.25rem; margin: .5rem 0 0; padding: .375rem 0 0; border-top: 1px solid var(--hair); }
-.values div { display: flex; gap: .4em; align-items: baseline; }
-dt { color: var(--soft); }
-dd { margin: 0; white-space: nowrap; }
-.message { margin: .25rem 0 .5rem; min-height: 7em; font-size: .875rem; color: var(--soft); overflow-wrap: anywhere; }
-.message.good { color: var(--blue); }
-.message.bad { color: var(--stop); }
-.bar { display: flex; gap: .5rem; align-items: center; }
-.bar input { flex: 1; min-width: 0; }
-.deck > :not(.bar, .rate) { align-self: start; }
-button, select, input[type=number] { font: inherit; color: inherit; background: transparent; border: 1px solid var(--soft);
-  border-radius: 6px; padding: .2rem .65rem; min-height: 2.125rem; margin: 0; }
-button { cursor: pointer; }
-button:hover { border-color: var(--ink); }
-.runs button { font-size: .8125rem; min-height: 1.75rem; padding: .1rem .55rem; border-color: var(--hair); color: var(--soft); }
-.runs button[aria-pressed=true] { border-color: var(--blue); color: var(--blue); }
-#play { min-width: 4.75rem; background: var(--blue); border-color: var(--blue); color: var(--paper); font-weight: 600; }
-a { color: var(--blue); }
-:focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
-.controls { display: grid; gap: .75rem 1.5rem; margin: .5rem 0 1rem; }
-.field { display: grid; grid-template-columns: 1fr auto; align-content: start; align-items: center; gap: 0 .5rem; min-width: 0; }
-.field > :nth-child(n + 3), .pair { grid-column: 1 / -1; min-width: 0; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: .5rem; }
-.check { min-height: 1.75rem; }
-.check input { accent-color: var(--blue); }
-input[type=number] { width: 100%; padding: .1rem .4rem; min-height: 1.875rem; }
-.rate input[type=number] { width: 5.5rem; }
-:disabled { opacity: .45; }
-input[type=range] { appearance: none; width: 100%; height: 28px; margin: 0; background: none; cursor: pointer;
-  --track: linear-gradient(var(--hair), var(--hair)); }
-input[type=range]::-webkit-slider-runnable-track { height: 4px; border-radius: 2px; background: var(--track); }
-input[type=range]::-moz-range-track { height: 4px; border-radius: 2px; background: var(--track); }
-input[type=range]::-webkit-slider-thumb { appearance: none; width: 18px; height: 18px; margin-top: -7px; border-radius: 50%;
-  background: var(--blue); border: 2px solid var(--paper); }
-input[type=range]::-moz-range-thumb { width: 14px; height: 14px; border-radius: 50%; background: var(--blue); border: 2px solid var(--paper); }
-#slide { --at: calc(9px + var(--limit, 2) * (100% - 18px)); --track: linear-gradient(90deg, var(--hair) var(--at), var(--stop) var(--at)); }
-.limit { font-size: .75rem; height: 1.1rem; margin-top: -.4rem; position: relative; color: var(--stop); }
-.limit span { position: absolute; right: calc(100% - 9px - var(--limit, 2) * (100% - 18px)); padding-right: .4em; border-right: 1.5px solid; white-space: nowrap; }
-summary { cursor: pointer; color: var(--soft); width: fit-content; }
-.ask { margin: .75rem 0 0; color: var(--soft); }
-.tasks { margin: 0; padding-left: 1.3em; }
-.tasks li { margin: .25rem 0; }
-.tasks summary { font-size: .8125rem; }
-.front .panels { grid-template: "data map" "deck deck" / 1fr 1fr; }
-.front .message { min-height: 1.4em; margin: .25rem 0 0; }
-.front figcaption { color: var(--ink); }
-.front #play { min-width: 7rem; min-height: 2.75rem; font-size: 1.0625rem; }
-.live { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@container (min-width: 34rem) {
-  .panels { grid-template: "map data" "map curve" "deck deck" / 1.55fr 1fr; }
-  .deck { grid-template-columns: 1fr 1fr; }
-  .rate:nth-last-child(2), .bar { grid-column: 1 / -1; }
-  .map .box { aspect-ratio: 1; }
-  .app:not(.front) :is(.data, .curve) .box { aspect-ratio: auto; }
-  .controls { grid-template-columns: 1fr 1fr; }
-  .message { min-height: 4.2em; }
-}
-@media (forced-colors: active) {
-  .app { --ink: CanvasText; --soft: CanvasText; --hair: GrayText; --paper: Canvas; --blue: LinkText; --orange: Highlight; --stop: Mark; }
-}
-@media print { .app { display: none; } slot { display: block; } }`;
+  const CSS = "gd-explorer.css"; // its text, when the page gets this script
   let sheet;
 
   class Explorer extends HTMLElement {
@@ -730,7 +635,7 @@ summary { cursor: pointer; color: var(--soft); width: fit-content; }
         m.spot(...[run.b[at], run.w[at]], "orange");
         if (at && apart(now, start)) m.say(apart(best, now) ? "now" : "now, best", now[0], now[1] - 8, "orange");
       }
-      if (apart(start, now) || !at) m.say("start", start[0], start[1] - 10, "orange");
+      if (apart(start, now) || !at) m.say("start", start[0], start[1] + 20, "orange");
       this.handle.style.transform = `translate(${LEFT + start[0]}px, ${TOP + start[1]}px)`;
     }
 

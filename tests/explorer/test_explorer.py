@@ -9,7 +9,17 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from explorer import ALL_POINTS, PRESETS, RESHUFFLED, SCRIPT, SEEDS, Explorer, script
+from explorer import (
+    ALL_POINTS,
+    LEVELS,
+    MAX_RESHUFFLED,
+    PRESETS,
+    RANGE,
+    SCRIPT,
+    TASKS,
+    Explorer,
+    script,
+)  # fmt: skip
 from utils import data, descent, gradients, optimizers, published
 
 
@@ -19,8 +29,7 @@ from utils import data, descent, gradients, optimizers, published
         ("preset", "5.9/none"), ("preset", None), ("show", "everything"), ("start", (1.0,)),
         ("start", (1.0, 3.5)), ("start", (float("nan"), 1.0)), ("lr", 0.0), ("lr", 9.0), ("lr", "fast"),
         ("lr", float("nan")), ("epochs", 0), ("epochs", 401), ("epochs", 2.5), ("batch_size", 0),
-        ("batch_size", 86), ("batch_size", True), ("order", "random"), ("seed", 7), ("seed", True),
-        ("seed", "42"), ("optimizer", "lbfgs"), ("name", "two words"), ("name", ""), ("name", 5),
+        ("batch_size", 86), ("batch_size", True), ("order", "random"), ("optimizer", "lbfgs"),
     ],
 )  # fmt: skip
 def test_a_bad_argument_is_refused_by_name(argument, value):
@@ -32,9 +41,7 @@ def test_a_mini_batch_run_is_as_long_as_its_orders_reach():
     with pytest.raises(ValueError, match="^epochs "):
         Explorer(batch_size=32, epochs=51)
     with pytest.raises(ValueError, match="^epochs "):
-        Explorer(batch_size=32, order="reshuffled", epochs=RESHUFFLED[SEEDS[0]] + 1)
-    with pytest.raises(ValueError, match="^seed "):
-        Explorer(batch_size=32, order="reshuffled", seed=SEEDS[1])
+        Explorer(batch_size=32, order="reshuffled", epochs=MAX_RESHUFFLED + 1)
     # The preset's 200 steps are cut to the epochs that there are.
     assert Explorer("5.1.3/gd", batch_size=32).settings["epochs"] == 50
 
@@ -46,14 +53,20 @@ def test_a_section_stands_for_its_first_preset():
 
 def test_overrides_change_the_settings():
     explorer = Explorer(
-        "5.2.4/ordered", start=(0, 3), lr=0.5, epochs=7, batch_size=8, order="shuffled", seed=2,
-        optimizer="adam", name="mine",
+        "5.2.4/ordered", start=(0, 3), lr=0.5, epochs=7, batch_size=8, order="shuffled", optimizer="adam"
     )  # fmt: skip
     assert explorer.settings == {
-        "b": 0.0, "w": 3.0, "lr": 0.5, "epochs": 7, "batch": 8, "order": "shuffled", "seed": 2,
-        "optimizer": "adam",
+        "b": 0.0, "w": 3.0, "lr": 0.5, "epochs": 7, "batch": 8, "order": "shuffled", "optimizer": "adam",
     }  # fmt: skip
-    assert explorer.config()["name"] == explorer.name == "mine"
+    assert explorer.config()["name"] == explorer.name == "explorer-5-2-4-ordered"
+
+
+def test_a_section_shows_what_it_is_about():
+    assert [Explorer(section).show for section in ("5.1", "5.2", "5.3")] == [
+        "path", "batches", "optimizers",
+    ]  # fmt: skip
+    for section in ("5.1", "5.2", "5.3"):
+        assert all(p["id"].startswith(section) for p in Explorer(section).config()["presets"])
 
 
 @pytest.mark.parametrize("preset", [key for key, value in PRESETS.items() if value["published"]])
@@ -81,13 +94,12 @@ def test_the_element_carries_the_data_to_the_last_bit():
     X, _, y, _ = data.load_chapter_data()
     assert np.frombuffer(base64.b64decode(config["x"])).tolist() == X.tolist()
     assert np.frombuffer(base64.b64decode(config["y"])).tolist() == y.tolist()
-    assert config["limits"]["gd"][0] == gradients.learning_rate_limit(X)
     assert config["optimizers"]["adam"] == {"betas": [0.9, 0.999], "eps": 1e-8}
     assert config["minimum"] == gradients.mse(gradients.least_squares(X, y), X, y)
-    for seed, text in config["orders"].items():
-        epochs = len(text) // ALL_POINTS
-        batches = descent._batches(ALL_POINTS, epochs, ALL_POINTS, "reshuffled", int(seed))
-        assert [ord(c) - 40 for c in text] == [index for batch in batches for index in batch]
+    batches = descent._batches(ALL_POINTS, MAX_RESHUFFLED, ALL_POINTS, "reshuffled", 42)
+    assert [ord(c) - 40 for c in config["orders"]] == [
+        index for batch in batches for index in batch
+    ]
     assert set(config["optimizers"]) == set(optimizers.OPTIMIZERS)
 
 
@@ -99,14 +111,87 @@ def test_the_element_survives_a_filter_of_tags():
     assert script().count("<gd-explorer") == 0
 
 
+# ---- The tasks' answers, computed ---------------------------------------------------------------
+
+
+def run_of(task, **changes):
+    s = {**Explorer().config()["defaults"], **TASKS[task[0]][task[1]][1], **changes}
+    return Explorer(
+        start=(s["b"], s["w"]), lr=s["lr"], epochs=s["epochs"], batch_size=s["batch"], order=s["order"],
+        optimizer=s["optimizer"],
+    ).run()  # fmt: skip
+
+
+def arrival(run):
+    """The update from which J stays within the innermost level, or infinity."""
+    outside = np.flatnonzero(run.losses > LEVELS[0])
+    first = outside[-1] + 1 if outside.size else 0
+    return int(first) if first < len(run.losses) else np.inf
+
+
+def answer(task):
+    return TASKS[task[0]][task[1]][2]
+
+
+def test_answers_on_the_path():
+    rates = np.arange(0.795, 0.812, 0.001).round(3)
+    largest = max(lr for lr in rates if arrival(run_of(("5.1", 0), lr=lr)) < np.inf)
+    assert f"{largest:g}" in answer(("5.1", 0)) and TASKS["5.1"][0][3] == {"lr": largest}
+    steps = arrival(run_of(("5.1", 1)))
+    assert answer(("5.1", 1)) == f"{steps} steps." and TASKS["5.1"][1][3] == {"epochs": steps}
+    change = TASKS["5.1"][2][3]
+    assert arrival(run_of(("5.1", 2), **change)) == 1
+    usual = arrival(run_of(("5.1", 2)))
+    assert f"from ({change['b']}, {change['w']})" in answer(("5.1", 2))
+    assert f"From (1, 1.5) it takes {usual} steps" in answer(("5.1", 2))
+    limit = gradients.learning_rate_limit(data.load_chapter_data()[0])
+    assert TASKS["5.1"][2][1]["lr"] == pytest.approx(limit / 2, abs=0.01)
+
+
+def test_answers_on_batches():
+    def points(batch):
+        updates, each = arrival(run_of(("5.2", 0), batch=batch)), -(-ALL_POINTS // batch)
+        return (
+            np.inf if updates == np.inf else updates // each * ALL_POINTS + updates % each * batch
+        )
+
+    first = min(range(1, ALL_POINTS + 1), key=points)
+    assert answer(("5.2", 0)).startswith(f"{first}, after {points(first)} points.")
+    assert TASKS["5.2"][0][3] == {"batch": first}
+    assert points(32) == points(85) == points(1) == np.inf  # too few steps, and no rest
+    assert arrival(run_of(("5.2", 1))) == np.inf
+    assert "0.1 it does" in answer(("5.2", 1)) and arrival(run_of(("5.2", 1), lr=0.1)) < np.inf
+    rates = np.arange(0.5, 1, 0.01).round(2)
+    wild = next(lr for lr in rates if run_of(("5.2", 2), lr=lr).losses[-1] > 1.36)
+    assert f"{wild:g} on" in answer(("5.2", 2)) and TASKS["5.2"][2][3]["lr"] >= wild
+
+
+def test_answers_on_optimizers():
+    after = {key: arrival(run_of(("5.3", 0), optimizer=key)) for key in optimizers.OPTIMIZERS}
+    assert min(after, key=after.get) == "rmsprop"
+    assert answer(("5.3", 0)) == f"RMSprop, after {after['rmsprop']} steps."
+    lr = TASKS["5.3"][1][3]["lr"]
+    farthest = run_of(("5.3", 1), lr=lr).path[:, 0].max()
+    assert f"at {lr} it runs on to b = {farthest:.2f} " in answer(("5.3", 1))
+    X, _, y, _ = data.load_chapter_data()
+    assert farthest > gradients.least_squares(X, y)[0] + 0.2
+    rates = np.arange(1.4, 1.65, 0.01).round(2)
+    largest = max(lr for lr in rates if arrival(run_of(("5.3", 2), lr=lr)) < np.inf)
+    assert f"= {largest:g} still arrives" in answer(("5.3", 2))
+    assert "1.9 times" in answer(("5.3", 2)) and optimizers.Momentum(1.0).momentum == 0.9
+
+
 def test_the_limit_of_momentum_is_where_it_starts_to_diverge():
     X, _, y, _ = data.load_chapter_data()
-    limit, _ = Explorer().config()["limits"]["momentum"]
+    limit = 1.9 * gradients.learning_rate_limit(X)  # what the script marks
     below, above = (
         descent.gradient_descent(X, y, lr=factor * limit, steps=3000, optimizer="momentum").losses
         for factor in (0.999, 1.001)
     )
     assert below[-1] < below[0] < above[-1]
+
+
+# ---- Forms --------------------------------------------------------------------------------------
 
 
 def test_the_mime_bundle_has_a_live_a_still_and_a_plain_form():
@@ -145,11 +230,16 @@ def test_the_script_holds_no_number_of_the_chapter():
     assert not re.search(r"\b0\.9\b|\b0\.99|1e-8|0\.81|https?://(?!www\.w3\.org/2000/svg)", text)
 
 
-def test_script_and_data_weigh_at_most_15_kilobytes():
-    config = json.dumps(
-        Explorer("5.2.4/shuffled").config(), separators=(",", ":"), ensure_ascii=False
-    )
-    assert sum(len(gzip.compress(text.encode(), 9)) for text in (script(), config)) <= 15_000
+def test_script_and_data_weigh_at_most_17_kilobytes():
+    tag = Explorer("5.2.4/shuffled").tag()
+    assert sum(len(gzip.compress(text.encode(), 9)) for text in (script(), tag)) <= 17_000
+
+
+def test_the_front_page_shows_the_explorer_of_today():
+    """Its files are those that ``python -m explorer`` writes."""
+    for name, text in Explorer("5.1.3/gd", show="front").front().items():
+        assert SCRIPT.with_name(name).read_text("utf-8") == text, "run `python -m explorer`"
+    assert RANGE["b"][0] <= 1.0 <= RANGE["b"][1]
 
 
 @pytest.mark.parametrize("name", ["5-1-math", "5-2-numpy", "5-3-pytorch"])
