@@ -461,8 +461,12 @@ local function explorer(div)
     blocks:insert(typst(")"))
     return blocks
   elseif edition == "html" then
-    stills:insert(1, html(contents(pandoc.path.join({ project, div.attributes.element or "" })) .. '<div class="stills">'))
+    local file = io.open(pandoc.path.join({ project, div.attributes.element or "" }))
+    if not file then refuse("an explorer without its element") end
+    local script = '<script src="' .. (page:find("/") and "../" or "") .. 'assets/gd-explorer.js"></script>'
+    stills:insert(1, html(script .. file:read("a") .. '<div class="stills">'))
     stills:insert(html("</div></gd-explorer>"))
+    file:close()
     return stills
   end
   return pandoc.Div(stills, pandoc.Attr("", { "stills" }))

@@ -268,10 +268,11 @@
       for (const [radius, ink] of [[7, "paper"], [5, color]]) this.dots([x], [y], [0], ink, radius);
     }
 
-    // A word beside (x, y) in pixels, inside the frame, on a halo of paper.
+    // A word beside (x, y) in pixels, or below it at the frame's edge, on a halo of paper.
     say(word, x, y, color = "ink") {
       const { pen, width, height } = this, wide = pen.measureText(word).width;
-      const at = [clamp(x + 11 + wide > width ? x - wide - 11 : x + 11, [2, width - wide - 2]), clamp(y, [12, height - 4])];
+      const [left, base] = x + 11 + wide > width ? [x - wide / 2, y + 26] : [x + 11, y];
+      const at = [clamp(left, [2, width - wide - 2]), clamp(base, [12, height - 4])];
       Object.assign(pen, { lineWidth: 4, strokeStyle: this.ink.paper, fillStyle: this.ink[color] });
       pen.setLineDash([]);
       pen.strokeText(word, ...at);
@@ -303,14 +304,14 @@
     return `<div class="app ${front ? "front" : ""}" role="group" aria-label="Gradient descent explorer">
 <div class="runs" role="group" aria-label="Published runs">${front ? "" : presets.map((p) => `<button type="button" value="${p.id}">${p.label}</button>`).join("")}</div>
 <div class="panels">
-${panel("map", front ? "Every line: (b, w)" : "Every line is a point (b, w): drag the ring", "Level curves of J, ellipses around the optimum, with the path of the run", ring)}
+${panel("map", front ? "Every line is one point (b, w)" : "Every line is a point (b, w): drag the ring", "Level curves of J, ellipses around the optimum, with the path of the run", ring)}
 <div class="deck">
 ${front ? "" : rate}
 ${has("batches") ? field("batch", "Batch size", range("batch", 1, n)) : ""}
 ${has("optimizers") ? field("optimizer", "Optimizer", choose("optimizer", Object.keys(optimizers))) : ""}
 <div class="bar"><button id="play" type="button">Play</button>${front ? "" : `<button id="step" type="button">Step</button>`}${range("k", 0, 1, 'aria-label="Step shown"')}<button id="reset" type="button">Reset</button></div>
 </div>
-${panel("data", front ? "Points, one line" : "The square is J, the mean square", `The ${n} training points, the line of the step shown with its residuals, and the least-squares line (dashed)`)}
+${panel("data", front ? "The points and one line" : "The square is J, the mean square", `The ${n} training points, the line of the step shown with its residuals, and the least-squares line (dashed)`)}
 ${front ? "" : panel("curve", "Learning curve", "J at every iteration, logarithmic scale; the dashed line is the smallest possible J")}
 </div>
 ${front ? "" : `<dl class="values"><div><dt id="unit">step</dt><dd id="k-now"></dd></div><div><dt>b</dt><dd id="b-now"></dd></div><div><dt>w</dt><dd id="w-now"></dd></div><div><dt>J</dt><dd id="J-now"></dd></div></dl>`}
@@ -573,7 +574,7 @@ ${has("batches") ? field("order", "Order of the points", choose("order", ["given
           transform: `translate(${b} ${w}) rotate(${(turn * 180) / Math.PI})`, class: level > 0.5 ? "level outer" : "level",
         });
         const x = map.px(b - short * Math.cos(turn)), y = map.py(w - short * Math.sin(turn));
-        if (i % 2 && !names.some((at) => Math.hypot(x - at[0], y - at[1]) < 26)) names.push([x, y, level]);
+        if (map.width > 180 && i % 2 && !names.some((at) => Math.hypot(x - at[0], y - at[1]) < 26)) names.push([x, y, level]);
       }
       for (const [i, [x, y, level]] of names.entries())
         svg(map.still, "text", { x, y: y + 4, class: "name" }, i ? level : `J = ${level}`);

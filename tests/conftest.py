@@ -92,3 +92,18 @@ def project(tmp_path):
         return folder
 
     return make
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One line that says which browsers the tests of the explorer have run in."""
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+    tested = sorted({value for name, value in properties if name == "engine"})
+    missing = [
+        name
+        for name in ("Chromium", "Firefox", "WebKit")
+        if tested and not any(one.startswith(name) for one in tested)
+    ]
+    if tested:
+        absent = f"; not tested here: {', '.join(missing)}" if missing else ""
+        terminalreporter.write_line(f"Browsers tested: {', '.join(tested)}{absent}")

@@ -30,6 +30,12 @@ from book.site.pages import HERE
 WEB = ("book.css", "theme.js", "book.js", "search.js", "favicon.svg", "card.png")
 
 
+def squeezed(path: Path) -> str:
+    """A script or a style sheet without comment lines and indentation."""
+    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith(("//", "/*")))
+
+
 def write_assets(book: Book, out: Path) -> None:
     assets = out / "assets"
     (assets / "fonts").mkdir(parents=True)
@@ -39,11 +45,10 @@ def write_assets(book: Book, out: Path) -> None:
         shutil.copy(font, assets / "fonts")
     shutil.copy(HERE / "vendor" / "minisearch.min.js", assets)
     shutil.copytree(HERE / "licences", assets / "licences")
-    explorer = book.root / "explorer" / "gd-explorer.js"
-    if explorer.is_file():  # without comments and indentation, as explorer.script() has it
-        lines = (line.strip() for line in explorer.read_text("utf-8").splitlines())
-        kept = "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
-        (assets / explorer.name).write_text(kept, "utf-8")
+    if (book.root / "explorer").is_dir():  # as explorer.script() has it
+        css, js = (squeezed(book.root / "explorer" / f"gd-explorer.{kind}") for kind in ("css", "js"))
+        script = js.replace('"gd-explorer.css"', json.dumps(css))
+        (assets / "gd-explorer.js").write_text(script, "utf-8")
     shutil.copy(HERE / "404.html", out / "404.html")
     if book.site:
         lines = "".join(

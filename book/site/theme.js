@@ -7,4 +7,12 @@
   } catch (error) {
     // Storage is closed to this page: follow the system.
   }
+  // Over HTTP the text's fonts are fetched at once, so that no line moves when they come; a file may not.
+  if (location.protocol === "file:") return;
+  for (var name of ["regular", "semibold"]) {
+    var link = document.createElement("link");
+    Object.assign(link, { rel: "preload", as: "font", type: "font/woff2", crossOrigin: "anonymous" });
+    link.href = document.currentScript.src.replace("theme.js", "fonts/serif-" + name + ".woff2");
+    document.head.append(link);
+  }
 })();

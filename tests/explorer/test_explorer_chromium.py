@@ -1,5 +1,6 @@
 """What needs Chromium's own tools: fingers, axe, layout shifts, a printer, a page without script."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,9 @@ def test_a_run_of_850_updates_is_drawn_within_a_frame(visit):
 
 def test_the_readable_script_and_the_one_on_the_page_show_the_same(visit, site):
     """Every word, and every pixel of the canvases."""
-    site[0]["/readable.js"] = (SCRIPT.read_text("utf-8"), "text/javascript")
+    css = json.dumps(SCRIPT.with_suffix(".css").read_text("utf-8"))
+    readable = SCRIPT.read_text("utf-8").replace('"gd-explorer.css"', css)
+    site[0]["/readable.js"] = (readable, "text/javascript")
     shown = []
     for script in ("/gd-explorer.js", "/readable.js"):
         page = visit("5.1.3/diverging", script=script)
