@@ -46,7 +46,9 @@ def write_assets(book: Book, out: Path) -> None:
     shutil.copy(HERE / "vendor" / "minisearch.min.js", assets)
     shutil.copytree(HERE / "licences", assets / "licences")
     if (book.root / "explorer").is_dir():  # as explorer.script() has it
-        css, js = (squeezed(book.root / "explorer" / f"gd-explorer.{kind}") for kind in ("css", "js"))
+        css, js = (
+            squeezed(book.root / "explorer" / f"gd-explorer.{kind}") for kind in ("css", "js")
+        )
         script = js.replace('"gd-explorer.css"', json.dumps(css))
         (assets / "gd-explorer.js").write_text(script, "utf-8")
     shutil.copy(HERE / "404.html", out / "404.html")
