@@ -8,11 +8,8 @@ import ast
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset, random_split
 
 from book import notebooks
 
@@ -225,43 +222,37 @@ PAGES = {
 STATEMENTS = [(page, *entry) for page, entries in PAGES.items() for entry in entries]
 
 
-def raises(kind, call) -> bool:
-    try:
-        call()
-    except kind:
-        return True
+#: What every snippet finds ready.
+SETUP = """
+import copy, io, math, pickle
+import numpy as np, pytest, torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset, random_split
+
+def raises(kind, call):
+    try: call()
+    except kind: return True
     return False
 
+t = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+i64, f32, f64 = torch.tensor([1, 2]), torch.ones(2), torch.ones(2, dtype=torch.float64)
+points = TensorDataset(torch.ones(85, 1), torch.ones(85, 1))
 
-def names() -> dict:
-    """What the snippets find ready: small tensors, parameters, the loss of a line, a dataset."""
-    import copy
-    import io
-    import math
-    import pickle
+X, y = (torch.tensor(v).double() for v in ([0.1, 0.5, 0.8], [2.4, 3.0, 3.2]))
+b, w = (torch.tensor(v).double().requires_grad_() for v in (1.0, 1.5))
+def loss_of(b, w): return torch.mean((y - b - w * X) ** 2)
+J = loss_of(b, w)
 
-    found = {"t": torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), "i64": torch.tensor([1, 2])}
-    found |= {"f32": torch.ones(2), "f64": torch.ones(2, dtype=torch.float64)}
-    X, y = (torch.tensor(v, dtype=torch.float64) for v in ([0.1, 0.5, 0.8], [2.4, 3.0, 3.2]))
-    b, w = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (1.0, 1.5))
-    p = torch.ones(1, requires_grad=True)
-
-    def loss_of(b, w):
-        return torch.mean((y - b - w * X) ** 2)
-
-    def steps(make, anew):
-        with torch.no_grad():
-            p.fill_(1.0)
-        rule = make()
-        for step in range(4):
-            rule = make() if anew else rule
-            p.grad = torch.tensor([1.0 + step])
-            rule.step()
-        return p.item()
-
-    points = TensorDataset(torch.ones(85, 1), torch.ones(85, 1))
-    local = {**locals(), "J": loss_of(b, w)}
-    return {**globals(), **found, **local}
+p = torch.ones(1, requires_grad=True)
+def steps(make, anew):  # where p is after four steps, with a new optimizer for each or with one
+    with torch.no_grad(): p.fill_(1.0)
+    rule = make()
+    for step in range(4):
+        rule = make() if anew else rule
+        p.grad = torch.tensor([1.0 + step])
+        rule.step()
+    return p.item()
+"""
 
 
 def text_of(page: str) -> str:
@@ -281,7 +272,8 @@ def test_the_statement_stands_on_its_page_and_is_true(page, quotation, code):
     indent = len(lines[0]) - len(lines[0].lstrip())
     tree = ast.parse("\n".join(line[indent:] for line in lines))
     last = ast.Expression(tree.body.pop().value)
-    scope = names()
+    scope = {}
     with torch.random.fork_rng(devices=[]):
+        exec(SETUP, scope)
         exec(compile(tree, page, "exec"), scope)
         assert eval(compile(last, page, "eval"), scope), f"{page}: not true: {quotation}"
