@@ -133,11 +133,12 @@ def _read(book: Book, source: PurePosixPath) -> Node:
     PNG a reader would see only ``<Figure size ...>`` before the first run.
     """
     notebook = notebooks.load(book.root / source, str(source))
-    for _, cell in notebooks.code_cells(notebook):
-        for output in cell.outputs:
-            data = output.get("data", {})
-            if "image/svg+xml" in data and "image/png" not in data:
-                data["image/png"] = _png(data["image/svg+xml"])
+    for number, cell in notebooks.code_cells(notebook):
+        with notebooks.at(str(source), number, cell):
+            for output in cell.outputs:
+                data = output.get("data", {})
+                if "image/svg+xml" in data and "image/png" not in data:
+                    data["image/png"] = _png(data["image/svg+xml"])
     return notebook
 
 
@@ -147,7 +148,10 @@ def _png(svg: str) -> str:
 
     page = b'#set page(width: auto, height: auto, margin: 0pt)\n#image("figure.svg")'
     files = {"main.typ": page, "figure.svg": svg.encode()}
-    picture = typst.compile(files, format="png", ppi=96, ignore_system_fonts=True)
+    try:
+        picture = typst.compile(files, format="png", ppi=96, ignore_system_fonts=True)
+    except typst.TypstError as error:
+        raise BookError(f"a stored figure that cannot be drawn: {error}") from None
     return b64encode(picture).decode() + "\n"
 
 
@@ -305,7 +309,8 @@ def _fold(cell: Node, title: str | None = None) -> None:
 
 def _edition(book: Book, source: PurePosixPath, imports: set[str]) -> str:
     """The note below the title: what this file is and what it needs."""
-    *first, last = (name for module, name in LIBRARIES.items() if module in imports)
+    names = [name for module, name in LIBRARIES.items() if module in imports] or ["Python"]
+    *first, last = names
     needs = f"{', '.join(first)} and {last}" if first else last
     links = {
         "Start here": "#start",
@@ -345,26 +350,26 @@ def _file_cells(book: Book, files: dict[str, str]) -> list[Node]:
     heading = _markdown_cell(
         "files",
         "## The book's own files\n\n"
-        "The modules that this notebook uses, for you to read and to change, and, folded, what they "
-        "need. Run them once; you can fold this section away.",
+        "The modules that this notebook uses and, folded, what they need. Open this section to read "
+        "or change them. *Run all* runs it too, whether it is open or not.",
         id="files",  # Colab's name of the cell, for collapsed_sections
     )
     heading.metadata["jp-MarkdownHeadingCollapsed"] = True
     writer = _cell_of_code("files-writer", WRITER)
     _fold(writer)
-    cells = [heading, writer, _data_cell({n: t for n, t in files.items() if n.endswith(".json")})]
+    data = [name for name in files if name.endswith(".json") or name.startswith("chapters/")]
+    cells = [heading, writer, _data_cell({name: files[name] for name in data})]
     for package in PACKAGES:
         packed = {
             name: text
             for name, text in sorted(files.items())
-            if name.startswith(f"{package}/") and not name.endswith(".json")
-            if name not in READABLE
+            if name.startswith(f"{package}/") and name not in (*data, *READABLE)
         }
         if packed:
             cells.append(_packed_cell(book, package, packed))
     for name in READABLE:
         if name in files:
-            id, says = f"file-{PurePosixPath(name).stem}", _first_line(files[name])
+            id, says = f"file-{PurePosixPath(name).stem}", _first_line(name, files[name])
             cells.append(_markdown_cell(f"{id}-says", f"### `{name}`\n\n{says}"))
             cells.append(_cell_of_code(id, f"%%book_file {name}\n{files[name]}"))
             cells[-1].metadata["_kg_hide-input"] = True  # Kaggle cannot fold the section
@@ -372,15 +377,17 @@ def _file_cells(book: Book, files: dict[str, str]) -> list[Node]:
 
 
 def _data_cell(files: dict[str, str]) -> Node:
-    """The data as they are, one entry a line."""
+    """The data as they are, JSON with one entry a line."""
     names = sorted(files, key=lambda name: (name != "utils/published.json", name))
-    code = "\n\n".join(f'book_file("{name}", r"""{_entries(files[name])}""")' for name in names)
-    cell = _cell_of_code("files-data", code)
+    texts = {n: _entries(n, files[n]) if n.endswith(".json") else files[n] for n in names}
+    code = "\n\n".join(f'book_file("{name}", r"""{text}""")' for name, text in texts.items())
+    says = "# Plain data, which the modules and the cells below read."
+    cell = _cell_of_code("files-data", f"{says}\n{code}")
     _fold(cell, f"Data: {', '.join(PurePosixPath(name).name for name in names)}")
     return cell
 
 
-def _entries(text: str) -> str:
+def _entries(name: str, text: str) -> str:
     """JSON with a line for each of its entries, and for each entry of a list among them."""
 
     def line(value) -> str:
@@ -391,38 +398,37 @@ def _entries(text: str) -> str:
             "[\n" + ",\n".join(map(line, value)) + "]" if isinstance(value, list) else line(value)
         )
 
-    pairs = (f"{line(key)}: {entry(value)}" for key, value in json.loads(text).items())
-    return "{\n" + ",\n".join(pairs) + "\n}\n"
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise BookError(f"{name}: not JSON: {error}") from None
+    if not isinstance(data, dict):
+        return entry(data) + "\n"
+    return (
+        "{\n" + ",\n".join(f"{line(key)}: {entry(value)}" for key, value in data.items()) + "\n}\n"
+    )
 
 
 def _packed_cell(book: Book, package: str, files: dict[str, str]) -> Node:
-    """Files that nobody changes in a notebook, compressed, and a word on where to read them."""
-    packed = b64encode(zlib.compress(json.dumps(files).encode(), 9)).decode()
-    init = f"{package}/__init__.py"
+    """Files that nobody changes in a notebook, compressed, and a word on what and where they are."""
     address = book.source_url(package)
-    says = (
-        f"{_first_line(files[init]).rstrip('.')}. These {len(files)} files travel compressed, because "
-        "nobody needs to change them here. Running the cell writes them beside this notebook, where "
-        "you can read them: "
-        + ", ".join(files)
-        + "."
-        + (f" Or read them at {address}" * bool(address))
-    )
-    comment = textwrap.fill(
-        says, 100, initial_indent="# ", subsequent_indent="# ", break_long_words=False
-    )
-    lines = "\n".join(textwrap.wrap(packed, 2000))
-    cell = _cell_of_code(f"files-{package}", f'{comment}\nbook_unpack("""\n{lines}\n""")')
-    _fold(
-        cell,
-        f"Packed: the other files of {package}" if package == "utils" else f"Packed: {package}",
-    )
+    says = [
+        "# These files travel compressed, because nobody needs to change them here. Running the cell",
+        "# writes them beside this notebook, as they are; there you can read them"
+        + (f", or at {address}:" if address else ":"),
+        *(f"# {name}: {_first_line(name, text)}".rstrip(": ") for name, text in files.items()),
+    ]
+    packed = b64encode(zlib.compress(json.dumps(files).encode(), 9)).decode()
+    lines = [*says, 'book_unpack("""', *textwrap.wrap(packed, 2000), '""")']
+    cell = _cell_of_code(f"files-{package}", "\n".join(lines))
+    _fold(cell, f"Compressed: {package} ({len(files)} files)")
     return cell
 
 
-def _first_line(module: str) -> str:
-    """The first line of a module's docstring, as Markdown."""
-    return (ast.get_docstring(ast.parse(module)) or "").partition("\n")[0].replace("``", "`")
+def _first_line(name: str, text: str) -> str:
+    """The first line of a module's docstring, as Markdown; nothing for other files."""
+    says = ast.get_docstring(_parse(text)) if name.endswith(".py") else None
+    return (says or "").partition("\n")[0].replace("``", "`")
 
 
 class _Shelf:
