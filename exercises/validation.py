@@ -118,18 +118,18 @@ def check_early_stop(answer):
     )
 
 
-def early_stop(losses, patience, *, bad=lambda loss, best, before: loss >= best, forget=True):
-    """The step of the best loss; the two options are what is easily got wrong."""
-    return _stop(losses, patience, bad, forget)[0]
+def early_stop(losses, patience, **fault) -> int:
+    return _stop(losses, patience, **fault)[0]
 
 
-def _stop(losses, patience, bad=lambda loss, best, before: loss >= best, forget=True):
-    """The best step and the step at which the reading stops."""
-    best, waited, step = 0, 0, 0
+def _stop(losses, patience, *, better=lambda loss, best, before: loss < best, forget=True):
+    """The best step, and the step at which the reading stops; the options are easily got wrong."""
+    best = waited = step = 0
     for step in range(1, len(losses)):
-        is_bad = bad(losses[step], losses[best], losses[step - 1])
-        waited = waited + 1 if is_bad else (0 if forget else waited)
-        best = step if losses[step] < losses[best] else best
+        if better(losses[step], losses[best], losses[step - 1]):
+            best, waited = step, 0 if forget else waited
+        else:
+            waited += 1
         if waited == patience:
             break
     return best, step
@@ -143,8 +143,8 @@ _WRONG_STOPS = (
     (lambda losses, patience: early_stop(losses, patience, forget=False), "Patience comes back with every improvement: count only the bad steps in a row."),
     (lambda losses, patience: early_stop(losses, patience + 1), "You stop one step too late: `patience` bad losses in a row are enough."),
     (lambda losses, patience: early_stop(losses, max(patience - 1, 1)), "You stop one step too early: wait for `patience` bad losses in a row."),
-    (lambda losses, patience: early_stop(losses, patience, bad=lambda loss, best, _: loss > best), "A loss as large as the best one is no improvement, but you take it for one."),
-    (lambda losses, patience: early_stop(losses, patience, bad=lambda loss, _, before: loss >= before), "You compare each loss with the one before it. Compare with the best so far."),
+    (lambda losses, patience: early_stop(losses, patience, better=lambda loss, best, _: loss <= best), "A loss as large as the best one is no improvement, but you take it for one."),
+    (lambda losses, patience: early_stop(losses, patience, better=lambda loss, _, before: loss < before), "You compare each loss with the one before it. Compare with the best so far."),
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import ast
 import itertools
 import math
 import os
+import random
 import re
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from exercises import arrays, core, drawn, figures, training, validation
 from utils import data, descent, gradients, plots
 
 PAGE = Path(__file__).resolve().parents[2] / "chapters" / "5-5-exercises.ipynb"
+CELLS = nbformat.read(PAGE, as_version=4).cells
 X, X_VAL, Y, Y_VAL = data.load_chapter_data()
 
 #: number of the exercise -> its check
@@ -60,15 +62,10 @@ def _close_figures():
 
 
 @pytest.fixture(scope="module")
-def page():
-    return nbformat.read(PAGE, as_version=4)
-
-
-@pytest.fixture(scope="module")
-def parts(page):
+def parts():
     """Number of an exercise -> its cells: from its heading to the next."""
     found, number = {}, None
-    for cell in page.cells:
+    for cell in CELLS:
         heading = re.search(r"^### Exercise ([\d.]+\d)\. ", cell.source, re.MULTILINE)
         number = heading.group(1) if cell.cell_type == "markdown" and heading else number
         found.setdefault(number, []).append(cell)
@@ -85,14 +82,14 @@ def _run(source, names):
 
 
 @pytest.fixture(scope="module")
-def verdicts(page):
+def verdicts():
     """Run the page here; exercise -> the verdict of its check cell, and what the solution handed in."""
     names, unanswered, solved = {"__name__": "page"}, {}, []
     here = os.getcwd()
     os.chdir(PAGE.parent)
     try:
         with matplotlib.rc_context():
-            for cell in page.cells:
+            for cell in CELLS:
                 if cell.cell_type == "code":
                     value = _run(cell.source, names)
                     if isinstance(value, core.Verdict):
@@ -141,9 +138,9 @@ def test_each_exercise_has_a_task_a_hint_a_start_a_check_and_a_folded_solution(p
         assert f"assert {CHECKS[number].__name__}(" in "".join(c.source for c in solutions)
 
 
-def test_a_solution_is_folded_and_shows_nothing(page):
+def test_a_solution_is_folded_and_shows_nothing():
     """Quarto folds code and not outputs, so a solution has none: it ends in an assertion."""
-    for cell in page.cells:
+    for cell in CELLS:
         is_solution = cell.id.startswith("solution-")
         assert is_solution == ("solution" in cell.metadata.get("tags", []))
         if is_solution and cell.cell_type == "code":
@@ -151,8 +148,8 @@ def test_a_solution_is_folded_and_shows_nothing(page):
             assert cell.outputs == []
 
 
-def test_code_is_at_most_76_characters_wide(page):
-    for cell in page.cells:
+def test_code_is_at_most_76_characters_wide():
+    for cell in CELLS:
         if cell.cell_type == "code":
             lines = [line for line in cell.source.splitlines() if not line.startswith("#|")]
             outputs = [o.get("text", o.get("data", {}).get("text/plain", "")) for o in cell.outputs]
@@ -277,12 +274,9 @@ def test_at_a_common_rate_sgd_and_adam_look_alike_or_sgd_diverges():
 
 def test_the_faulty_runs_that_the_check_knows_are_those_of_the_loop():
     for table, piled in itertools.product((False, True), repeat=2):
-        loop = training_loop(table=table, cleared="never" if piled else "first")
-        np.testing.assert_allclose(
-            loop(torch.tensor(X), torch.tensor(Y)),
-            training.training_run(X, Y, table=table, piled=piled),
-            atol=1e-12,
-        )
+        rows = loop(*[TABLE] * table, *[NEVER] * piled)(torch.tensor(X), torch.tensor(Y))
+        expected = training.training_run(X, Y, table=table, piled=piled)
+        np.testing.assert_allclose(rows, expected, atol=1e-12)
 
 
 # --- Right answers in other clothes -------------------------------------------------------------
@@ -305,13 +299,14 @@ RIGHT = [
     ("5.4", lambda: lambda *case: tuple(arrays.parabola_gradient(*case).tolist())),
     ("5.5", lambda: 5),
     ("5.5", lambda: np.int64(5)),
-    ("5.6", lambda: training_loop()),
-    ("5.6", lambda: training_loop(cleared="last")),
-    ("5.6", lambda: training_loop(fill=True)),
-    ("5.6", lambda: training_loop(store="(model.bias.item(), model.weight.item())")),
+    ("5.6", lambda: loop()),
+    ("5.6", lambda: loop(*LAST)),
+    ("5.6", lambda: loop(("nn.Parameter(b), nn.Parameter(w)", "model.bias, model.weight"), ("rows = []", "model.bias.data, model.weight.data, rows = b, w, []"))),
+    ("5.6", lambda: loop((STORE, f"np.array({STORE})"))),
+    ("5.6", lambda: loop(("torch.mean((", "nn.MSELoss()(prediction, y.reshape(-1, 1)) + 0 * torch.mean(("))),
     ("5.7", lambda: model_class()),
-    ("5.7", lambda: model_class("nn.Parameter({}, requires_grad=False)")),
-    ("5.7", lambda: model_class("{}.reshape(1, 1)")),
+    ("5.7", lambda: model_class(register="nn.Parameter({}, requires_grad=False)")),
+    ("5.7", lambda: edited("5.7", (", mean)", ", mean.reshape(1, 1))"))),
     ("5.8", lambda: (0.03, 0.2)),
     ("5.8", lambda: np.array([0.0285, 0.9])),
     ("5.9", lambda: loss_plot()),
@@ -353,90 +348,49 @@ def changes_arguments(params, x, y):
     return gradient
 
 
-def training_loop(*, optimizer="last", cleared="first", table=False, fill=False, lr=0.2,
-                  start=(1.0, 1.5), dtype="float64", store="[model.bias.item(), model.weight.item()]"):  # fmt: skip
-    """The loop of Exercise 5.6, repaired but for what the arguments say."""
-    make = f"optimizer = torch.optim.SGD(model.parameters(), lr={lr})"
-    replaced = (
-        f"model.bias = nn.Parameter(torch.tensor([{start[0]}], dtype=torch.{dtype})); "
-        f"model.weight = nn.Parameter(torch.tensor([[{start[1]}]], dtype=torch.{dtype}))"
-    )
-    filled = "model.bias.data.fill_(1.0); model.weight.data.fill_(1.5)"
-    source = f"""
-def train(X, y):
-    X, y = X.{"double" if dtype == "float64" else "float"}(), y.{"double" if dtype == "float64" else "float"}()
-    model = nn.Linear(1, 1, dtype=torch.{dtype})
-    {make if optimizer == "first" else "pass"}
-    {filled if fill else replaced}
-    {make if optimizer == "last" else "pass"}
-    rows = []
-    for _ in range(10):
-        prediction = model(X.reshape(-1, 1))
-        loss = torch.mean((prediction - y{"" if table else ".reshape(-1, 1)"}) ** 2)
-        {"optimizer.zero_grad()" if cleared == "first" else "pass"}
-        loss.backward()
-        {"optimizer.zero_grad()" if cleared == "middle" else "pass"}
-        optimizer.step()
-        {"optimizer.zero_grad()" if cleared == "last" else "pass"}
-        rows.append({store})
-    return rows
-"""
-    names = {"torch": torch, "nn": nn}
+def edited(number, *edits):
+    """What the page's solution defines first, after some of its texts were replaced."""
+    (cell,) = [cell for cell in CELLS if cell.id == f"solution-{number.replace('.', '-')}"]
+    source = cell.source.split("\n\nassert ")[0]
+    for old, new in edits:
+        assert old in source
+        source = source.replace(old, new)
+    names = {"torch": torch, "nn": nn, "np": np, "__name__": "page"}
     exec(source, names)
-    return names["train"]
+    return next(value for value in list(names.values())[5:] if callable(value))
 
 
-def training_rows(change):
-    return lambda X, y: change(training_loop()(X, y))
+def loop(*edits):
+    return edited("5.6", *edits)
+
+
+FIRST_OPTIMIZER = [
+    ("1, dtype=torch.float64)", "1, dtype=torch.float64)\n    old = torch.optim.SGD(model.parameters(), lr=0.2)"),
+    ("optimizer.step", "old.step"),
+]  # fmt: skip
+TABLE = ("y.reshape(-1, 1)", "y")
+NEVER = ("optimizer.zero_grad()", "pass")
+MIDDLE = ("optimizer.zero_grad()\n        loss.backward()", "loss.backward()\n        optimizer.zero_grad()")  # fmt: skip
+LAST = [NEVER, ("optimizer.step()", "optimizer.step(); optimizer.zero_grad()")]
+FLOAT32 = ("torch.float64", "torch.float32")
+STORE = "[model.bias.item(), model.weight.item()]"
+
+
+def rows_of(text):
+    return loop(("return rows", f"return {text}"))
 
 
 def tires_after_three(X, y):
-    return training_loop()(X, y)[:3] + training_loop(lr=0.1)(X, y)[3:]
+    return loop()(X, y)[:3] + loop(("lr=0.2", "lr=0.1"))(X, y)[3:]
 
 
-def watched_write(X, y):
-    b = torch.tensor(1.0, requires_grad=True)
-    b -= 1
-    return [[0.0, 0.0]] * 10
-
-
-def loss_before_the_loop(X, y):
-    b = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
-    loss = torch.mean((y - b) ** 2)
-    for _ in range(10):
-        loss.backward()
-
-
-def no_gradient(X, y):
-    return torch.tensor(1.0, requires_grad=True).grad * 2
-
-
-def unwatched(X, y):
-    torch.mean(y - torch.tensor(1.0)).backward()
-
-
-def model_class(register=None, *, forward="self.linear((x - self.mean) / self.std)", layer="nn.Linear(1, 1, dtype=torch.float64)"):  # fmt: skip
-    """The class of Exercise 5.7; ``register`` is what is assigned, with {} for mean or std."""
-    assign = (
-        "self.register_buffer('mean', mean); self.register_buffer('std', std)"
-        if register is None or "reshape" in register
-        else f"self.mean, self.std = {register.format('mean')}, {register.format('std')}"
-    )
-    if register and "reshape" in register:
-        assign = assign.replace(", mean)", ", mean.reshape(1, 1))").replace(", std)", ", std.reshape(1, 1))")  # fmt: skip
-    source = f"""
-class MyModel(nn.Module):
-    def __init__(self, mean, std):
-        super().__init__()
-        {assign}
-        self.linear = {layer}
-
-    def forward(self, x):
-        return {forward}
-"""
-    names = {"torch": torch, "nn": nn, "__name__": "page"}
-    exec(source, names)
-    return names["MyModel"]
+def model_class(*, register=None, forward=None):
+    """The class of Exercise 5.7; in ``register`` {} stands for mean or std."""
+    names = ("mean", "std") if register else ()
+    edits = [
+        (f'self.register_buffer("{n}", {n})', f"self.{n} = {register.format(n)}") for n in names
+    ]
+    return edited("5.7", *edits, *([("self.linear((x - self.mean) / self.std)", forward)] * bool(forward)))  # fmt: skip
 
 
 def loss_plot(factors=(1, 1), *, labels=("training", "validation"), order=1, rows=slice(None),
@@ -452,29 +406,8 @@ def loss_plot(factors=(1, 1), *, labels=("training", "validation"), order=1, row
     return ax
 
 
-def stops(rule):
-    """An early-stopping function from ``rule(best_step, losses, patience)``."""
-    return lambda losses, patience: rule(validation.early_stop(losses, patience), losses, patience)
-
-
-def waiting(is_bad, *, forgets=True, returns="best"):
-    """An early-stopping function written apart from that of the check."""
-
-    def stop(losses, patience):
-        best, waited, step = 0, 0, 0
-        for step in range(1, len(losses)):
-            bad = is_bad(losses, step, best)
-            waited = waited + bad if bad or not forgets else 0
-            best = step if losses[step] < losses[best] else best
-            if waited == patience:
-                break
-        return {"best": best, "last": step}[returns]
-
-    return stop
-
-
-def no_better(losses, step, best):
-    return losses[step] >= losses[best]
+def stop(*edits):
+    return edited("5.10", *edits)
 
 
 def polynomial(degree):
@@ -542,39 +475,39 @@ WRONG = [
     ("5.5", lambda: True, "asked for is one number"),
     ("5.5", lambda: math.inf, "left the finite numbers"),
     # 5.6
-    ("5.6", lambda: training_loop(optimizer="first"), "Nothing moves"),
-    ("5.6", lambda: training_loop(cleared="middle"), "Nothing moves"),
-    ("5.6", lambda: training_loop(optimizer="first", cleared="middle", table=True), "Nothing moves"),
-    ("5.6", lambda: training_loop(table=True), "every prediction meets every response"),
-    ("5.6", lambda: training_loop(cleared="never"), "never cleared, and pile up"),
-    ("5.6", lambda: training_loop(cleared="never", table=True), "pile up, and the loss is a mean over a table"),
-    ("5.6", lambda: training_loop(dtype="float32"), "the digits stop at float32"),
-    ("5.6", lambda: training_loop(lr=0.1), "Already the first step differs"),
-    ("5.6", lambda: training_loop(start=(0.0, 0.0)), "start at (1.0, 1.5)"),
+    ("5.6", lambda: loop(*FIRST_OPTIMIZER), "Nothing moves"),
+    ("5.6", lambda: loop(MIDDLE), "Nothing moves"),
+    ("5.6", lambda: loop(*FIRST_OPTIMIZER, MIDDLE, TABLE), "Nothing moves"),
+    ("5.6", lambda: loop(TABLE), "every prediction meets every response"),
+    ("5.6", lambda: loop(NEVER), "never cleared, and pile up"),
+    ("5.6", lambda: loop(NEVER, TABLE), "pile up, and the loss is a mean over a table"),
+    ("5.6", lambda: loop(FLOAT32, ("rows = []", "X, y, rows = X.float(), y.float(), []")), "the digits stop at float32"),
+    ("5.6", lambda: loop(("lr=0.2", "lr=0.1")), "Already the first step differs"),
+    ("5.6", lambda: loop(("1.0", "0.0")), "start at (1.0, 1.5)"),
     ("5.6", lambda: tires_after_three, "The first 3 steps are right, step 4 is not"),
-    ("5.6", lambda: training_loop(store="[model.bias, model.weight]"), "holds tensors"),
-    ("5.6", lambda: training_loop(store="[[model.bias.item()], [model.weight.item()]]"), "Each number sits in a list of its own"),
-    ("5.6", lambda: training_rows(lambda rows: [rows[-1]] * 10), "the same memory ten times"),
-    ("5.6", lambda: training_rows(lambda rows: [[w, b] for b, w in rows]), "b comes first, then w"),
-    ("5.6", lambda: training_rows(lambda rows: [[1.0, 1.5], *rows]), "Leave the start out"),
-    ("5.6", lambda: training_rows(lambda rows: [[1.0, 1.5], *rows[:9]]), "Your first row is the start"),
-    ("5.6", lambda: training_rows(lambda rows: rows[:4]), "10 rows are asked for, one for each step; these are 4"),
-    ("5.6", lambda: training_rows(lambda rows: np.array(rows).T), "all b and then all w"),
-    ("5.6", lambda: training_rows(lambda rows: rows[0][0]), "this is one number"),
-    ("5.6", lambda: watched_write, "while autograd is watching"),
-    ("5.6", lambda: loss_before_the_loop, "The loss belongs inside the loop"),
-    ("5.6", lambda: no_gradient, "Some gradient is None"),
-    ("5.6", lambda: unwatched, "finds nothing to differentiate"),
-    ("5.6", lambda: lambda X, y: nn.Linear(1, 1)(X.reshape(-1, 1)), "Two dtypes meet"),
+    ("5.6", lambda: loop((STORE, "[model.bias, model.weight]")), "holds tensors"),
+    ("5.6", lambda: loop((STORE, "[model.bias.tolist(), model.weight[0].tolist()]")), "Each number sits in a list of its own"),
+    ("5.6", lambda: rows_of("[rows[-1]] * 10"), "the same memory ten times"),
+    ("5.6", lambda: rows_of("[row[::-1] for row in rows]"), "b comes first, then w"),
+    ("5.6", lambda: rows_of("[[1.0, 1.5], *rows]"), "Leave the start out"),
+    ("5.6", lambda: rows_of("[[1.0, 1.5], *rows[:9]]"), "Your first row is the start"),
+    ("5.6", lambda: rows_of("rows[:4]"), "10 rows are asked for, one for each step; these are 4"),
+    ("5.6", lambda: rows_of("np.array(rows).T"), "all b and then all w"),
+    ("5.6", lambda: rows_of("1.0"), "this is one number"),
+    ("5.6", lambda: loop(("optimizer.step()", "model.bias -= 0.2")), "while autograd is watching"),
+    ("5.6", lambda: loop(("loss.backward()", "loss.backward(); loss.backward()")), "The loss belongs inside the loop"),
+    ("5.6", lambda: loop(("loss.backward()", "b.grad * 2")), "Some gradient is None"),
+    ("5.6", lambda: loop(("loss.backward()", "loss.detach().backward()")), "finds nothing to differentiate"),
+    ("5.6", lambda: loop(FLOAT32), "Two dtypes meet"),
     # 5.7
-    ("5.7", lambda: model_class("{}"), "leaves `self.mean` and `self.std` behind"),
-    ("5.7", lambda: model_class("{}", forward="self.linear((x - self.mean.to(x.device)) / self.std.to(x.device))"), "`state_dict()` does not hold mean and std"),
-    ("5.7", lambda: model_class("nn.Parameter({})"), "both are parameters now"),
+    ("5.7", lambda: model_class(register="{}"), "leaves `self.mean` and `self.std` behind"),
+    ("5.7", lambda: model_class(register="{}", forward="self.linear((x - self.mean.to(x.device)) / self.std.to(x.device))"), "`state_dict()` does not hold mean and std"),
+    ("5.7", lambda: model_class(register="nn.Parameter({})"), "both are parameters now"),
     ("5.7", lambda: model_class(forward="self.linear(x)"), "no longer standardises"),
     ("5.7", lambda: model_class(forward="self.linear(x - self.mean)"), "compute what the one above computes"),
-    ("5.7", lambda: model_class(forward="self.linear((x - self.mean) / self.std).sum()"), "come out as a tensor of shape ()"),
-    ("5.7", lambda: model_class(layer="nn.Identity()"), "no `nn.Linear`"),
-    ("5.7", lambda: model_class(forward="torch.zeros_like(x).to('cpu') + self.linear((x - self.mean) / self.std)"), "On another device your model stops with"),
+    ("5.7", lambda: model_class(forward="self.linear(x).sum()"), "come out as a tensor of shape ()"),
+    ("5.7", lambda: edited("5.7", ("nn.Linear(1, 1, dtype=torch.float64)", "nn.Identity()")), "no `nn.Linear`"),
+    ("5.7", lambda: model_class(forward="self.linear((x - self.mean) / self.std) + torch.zeros(1)"), "On another device your model stops with"),
     ("5.7", lambda: model_class(forward="self.linear((x - self.mean) / self.std) if x.device.type == 'cpu' else torch.zeros(3, 1)"), "answers from another device"),
     ("5.7", lambda: model_class()(torch.ones(1), torch.ones(1)), "Hand in the class itself"),
     ("5.7", lambda: model_class, "not a function"),
@@ -610,17 +543,17 @@ WRONG = [
     ("5.9", lambda: "plot.png", "not an Axes but a text"),
     # 5.10
     ("5.10", lambda: lambda losses, patience: int(np.argmin(losses)), "into the future"),
-    ("5.10", lambda: waiting(no_better, returns="last"), "the step at which the training stops"),
-    ("5.10", lambda: stops(lambda best, losses, _: losses[best]), "asked for is its step"),
-    ("5.10", lambda: stops(lambda best, losses, _: best + 1), "count the steps from 1"),
-    ("5.10", lambda: waiting(no_better, forgets=False), "count only the bad steps in a row"),
-    ("5.10", lambda: lambda losses, p: waiting(no_better)(losses, p + 1), "one step too late"),
-    ("5.10", lambda: lambda losses, p: waiting(no_better)(losses, p - 1), "one step too early"),
-    ("5.10", lambda: waiting(lambda losses, k, best: losses[k] > losses[best]), "no improvement, but you take it for one"),
-    ("5.10", lambda: waiting(lambda losses, k, best: losses[k] >= losses[k - 1]), "Compare with the best so far"),
-    ("5.10", lambda: lambda losses, p: 0, "Follow the list by hand"),
-    ("5.10", lambda: stops(lambda best, losses, _: (best, losses[best])), "returns a tuple of 2"),
-    ("5.10", lambda: stops(lambda best, *_: torch.tensor(best)), "returns a tensor"),
+    ("5.10", lambda: stop(("return best", "return step")), "the step at which the training stops"),
+    ("5.10", lambda: stop(("return best", "return losses[best]")), "asked for is its step"),
+    ("5.10", lambda: stop(("return best", "return best + 1")), "count the steps from 1"),
+    ("5.10", lambda: stop(("best, waited = step, 0", "best = step")), "count only the bad steps in a row"),
+    ("5.10", lambda: stop(("waited == patience", "waited > patience")), "one step too late"),
+    ("5.10", lambda: stop(("waited == patience", "waited == patience - 1")), "one step too early"),
+    ("5.10", lambda: stop(("loss < losses[best]", "loss <= losses[best]")), "no improvement, but you take it for one"),
+    ("5.10", lambda: stop(("loss < losses[best]", "loss < losses[step - 1]")), "Compare with the best so far"),
+    ("5.10", lambda: stop(("return best", "return 0")), "Follow the list by hand"),
+    ("5.10", lambda: stop(("return best", "return best, losses[best]")), "returns a tuple of 2"),
+    ("5.10", lambda: stop(("return best", "return torch.tensor(best)")), "returns a tensor"),
     # 5.11
     ("5.11", lambda: polynomial(0), "the mean of y for every x"),
     ("5.11", lambda: polynomial(1), "a straight line, and the points bend"),
@@ -994,16 +927,23 @@ def test_an_error_in_a_check_itself_reaches_the_student_as_a_message(error):
 # --- Manners ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("answer", [model_class(), model_class("{}"), training_loop(), 3])
+def draws(*arguments):
+    return random.random(), np.random.rand(), torch.rand(1)
+
+
+@pytest.mark.parametrize("answer", [model_class(), model_class(register="{}"), loop(), draws])
 @pytest.mark.parametrize("number", CHECKS)
 def test_a_check_leaves_the_random_streams_alone(number, answer):
     """Also where the student's own code draws, as a new ``nn.Linear`` does."""
     torch.manual_seed(3)
     np.random.seed(3)
-    torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
+
+    def streams():
+        return random.getstate(), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()
+
+    before = streams()
     CHECKS[number](answer)
-    assert torch.equal(torch.get_rng_state(), torch_before)
-    assert np.array_equal(np.random.get_state()[1], numpy_before)
+    assert streams() == before
 
 
 def test_only_the_checks_of_pytorch_need_it():
