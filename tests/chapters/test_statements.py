@@ -169,7 +169,7 @@ DATALOADER = [
      o = torch.optim.SGD([p], lr=0.1, momentum=0.9); p.grad = torch.tensor([2.0])
      places = [p.item()] + [(o.step(), p.item())[1] for _ in range(2)]
      abs((places[2] - places[1]) - (0.9 * (places[1] - places[0]) - 0.1 * 2)) < 1e-6"""),
-    ("`state_dict()` gives the tensors themselves, and the training goes on changing them", """
+    ("What `state_dict()` gives shares the parameters' memory, and the training goes on changing it", """
      m = nn.Linear(1, 1); s = m.state_dict(); kept = copy.deepcopy(s)
      with torch.no_grad(): m.weight.add_(1)
      s["weight"] == m.weight and kept["weight"] != m.weight"""),
