@@ -34,20 +34,23 @@ def printed(root: Path = records.ROOT) -> dict:
 
 def machine() -> dict:
     """The processor and the system, in words."""
-    words = {"system": platform.system(), "architecture": platform.machine()}
-    information = Path("/proc/cpuinfo")
+    facts, information = {}, Path("/proc/cpuinfo")
     if information.is_file():
-        lines = information.read_text().splitlines()
+        lines = information.read_text(encoding="utf-8").splitlines()
         facts = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
-        number = [f"{key.split()[-1]} {facts[key].strip()}" for key in NUMBERS if key in facts]
-        words["processor"] = ", ".join([facts.get("model name", "unknown").strip(), *number])
-        flags = facts.get("flags", "").split()
-        words["vector instructions"] = [f for f in ("avx2", "fma", "avx512f") if f in flags]
-    words["cores"] = os.cpu_count()
-    return words
+    numbers = [f"{key.split()[-1]} {facts[key].strip()}" for key in NUMBERS if key in facts]
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    flags = facts.get("flags", "").split()
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "processor": ", ".join([name.strip(), *numbers]),
+        "vector instructions": [flag for flag in ("avx2", "fma", "avx512f") if flag in flags],
+        "cores": os.cpu_count(),
+    }
 
 
-NUMBERS = ("cpu family", "model")
+NUMBERS = ("cpu family", "model")  # a name alone may be as short as the maker's
 
 
 def run() -> dict:

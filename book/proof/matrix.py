@@ -193,16 +193,19 @@ def scalars() -> list[dict]:
     return found
 
 
+def name_of(machine: dict) -> str:
+    """What a machine is called in the rows."""
+    vector = ", ".join(machine["vector instructions"]) or "no known vector instructions"
+    return f"{machine['processor']} with {vector}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=RECORDED, help="default: %(default)s")
     options = parser.parse_args(arguments)
 
     here = machine()
-    name = "{processor} with {vector}".format(
-        processor=here.get("processor", here["architecture"]),
-        vector=", ".join(here.get("vector instructions", ())) or "no known vector instructions",
-    )
+    name = name_of(here)
     measured, missing = [], []
     for what, row in rows():
         if row is None:

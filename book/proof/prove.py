@@ -95,9 +95,8 @@ PARALLEL = ("-n", "2", "--dist", "loadscope")
 def nbval(copy: Path, pages: list[str]) -> dict[str, set[int]]:
     """Run nbval as ``make test`` does; returns the numbers of the code cells that failed."""
     report = copy / "report.xml"
-    quiet = ("--tb=no", "--no-summary") if len(pages) > 1 else ()
-    arguments = (*NBVAL, f"--junitxml={report}", *quiet, *PARALLEL, *pages)
-    pytest(copy, *arguments, shown=bool(quiet))
+    many = (*PARALLEL, "--tb=no", "--no-summary") if len(pages) > 1 else ()
+    pytest(copy, *NBVAL, f"--junitxml={report}", *many, *pages, shown=bool(many))
     failed = {name: set() for name in pages}
     dotted = {name.replace("/", "."): name for name in pages}
     for case in ElementTree.parse(report).iter("testcase"):
@@ -179,7 +178,8 @@ def drop_record(copy: Path) -> None:
 MATH, NUMPY = "chapters/5-1-math.ipynb", "chapters/5-2-numpy.ipynb"
 PLOTS, PUBLISHED = "utils/plots.py", "utils/published.json"
 NOTEBOOKS, FIGURES = "tests/chapters/test_notebooks.py", "tests/chapters/test_figures.py"
-LEDGER, SITE = "tests/proof/test_ledger.py", "tests/site/test_book_site.py"
+LEDGER, RECORDED = "tests/proof/test_ledger.py", "tests/proof/test_recorded.py"
+SITE = "tests/site/test_book_site.py"
 
 FAULTS = [
     Fault(name, seed, checks)
@@ -224,6 +224,21 @@ FAULTS = [
             "a stale ledger",
             edit("chapters/recorded/ledger.json", "1.70260448274778", "1.7026044827477"),
             LEDGER,
+        ),
+        (
+            "an invented ratio",
+            edit("chapters/recorded/timings.json", '"ratio": 1', '"ratio": 100'),
+            f"{RECORDED}::test_a_quick_run_of_the_benchmark_bears_out_the_recorded_ratios",
+        ),
+        (
+            "another processor in the ledger",
+            edit("chapters/recorded/ledger.json", '"processor": "', '"processor": "Another '),
+            f"{RECORDED}::test_the_ledger_was_made_on_a_machine_of_the_matrix",
+        ),
+        (
+            "a wrong volume",
+            edit("chapters/references.bib", "volume  = {14}", "volume  = {15}"),
+            "tests/proof/test_bibliography.py",
         ),
         (
             "a wrong heading number",

@@ -1,0 +1,106 @@
+"""Recorded measurements name what they were made with, and are refused when they cannot be true."""
+
+import datetime
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from book.proof import matrix, measure
+from utils import published
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDS = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "chapters" / "recorded").glob("*.json"))
+}
+PINS = dict(
+    re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+)
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+MACHINES = RECORDS["matrix"]["machines"]
+
+#: Where each record keeps the machine and the versions that it was made with.
+MADE_WITH = {
+    "ledger": lambda record: (record["run"]["machine"], record["run"]["packages"]),
+    "matrix": lambda record: (list(MACHINES.values())[-1], record["rows"][-1]),
+    "timings": lambda record: (record["environment"], record["environment"]),
+    "gpu": lambda record: (record["host"], record),
+}
+
+
+def numbers(record, *path):
+    """The ratios in a record of timings: (path, ratio)."""
+    if isinstance(record, list):
+        record = dict(enumerate(record))
+    if isinstance(record, dict):
+        if "ratio" in record:
+            yield path, record["ratio"]
+        for key, below in record.items():
+            yield from numbers(below, *path, key)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_carries_command_machine_and_versions(name):
+    record = RECORDS[name]
+    machine, versions = MADE_WITH[name](record)
+    kind, command = re.fullmatch(r"(make|python -m) ([\w.-]+)", record["command"]).groups()
+    target = rf"^{command}:" if kind == "make" else rf"-m {re.escape(command)}$"
+    assert re.search(target, MAKEFILE, re.MULTILINE), f"no such command: {record['command']}"
+    if "recorded" in record:
+        made = datetime.date.fromisoformat(record["recorded"])
+        assert datetime.date(2026, 1, 1) < made <= datetime.date.today() + datetime.timedelta(1)
+    for package in ("numpy", "torch"):
+        assert versions[package] == PINS[package], f"the pins have moved: {record['command']}"
+    known = [other["processor"] for other in MACHINES.values()]
+    assert any(processor.startswith(machine["processor"]) for processor in known), (
+        f"{machine['processor']} is not a machine of the matrix: run `make matrix` there"
+    )
+
+
+def test_the_ledger_was_made_on_a_machine_of_the_matrix():
+    machine = RECORDS["ledger"]["run"]["machine"]
+    assert matrix.name_of(machine) in MACHINES, "run `make matrix` on the machine of the ledger"
+
+
+def test_a_machine_ran_only_what_its_instructions_allow():
+    for name, machine in MACHINES.items():
+        assert matrix.name_of(machine) == name
+        for row in RECORDS["matrix"]["rows"]:
+            if row["machine"] == name and row.get("kernels", "default") != "default":
+                kernels = row["kernels"].replace("avx512", "avx512f")
+                assert kernels in machine["vector instructions"], f"{row['what']} on {name}"
+    assert {row["machine"] for row in RECORDS["matrix"]["rows"]} == set(MACHINES)
+
+
+def test_distances_on_a_gpu_are_within_the_tolerance():
+    for id, record in RECORDS.get("gpu", {"records": {}})["records"].items():
+        assert record["total"] == len(published._flatten(published.record(id)["values"]))
+        assert (record["exact"] == record["total"]) == (record["max_ulp"] == 0)
+        assert record["max_ulp"] <= published.TOLERANCE_ULP
+
+
+#: The same benchmarks with few rounds.  Each compares its ways within one run, side by side.
+QUICK = {
+    "loading": lambda: {"loading": measure.measure_loading(rounds=2)},
+    "minibatches": lambda: {"minibatches": measure.measure_minibatches(rounds=2)},
+}
+
+
+def test_every_ratio_has_its_benchmark():
+    assert {path[0] for path, _ in numbers(RECORDS["timings"])} - {"pinned_memory"} == set(QUICK)
+
+
+@pytest.mark.parametrize("group", QUICK)
+def test_a_quick_run_of_the_benchmark_bears_out_the_recorded_ratios(group):
+    """By a factor of three: so it holds on other machines too, and refuses what is invented."""
+    recorded = {path: ratio for path, ratio in numbers(RECORDS["timings"]) if path[0] == group}
+    far = dict(recorded)
+    for _ in range(3):  # a busy machine may disturb one run, but not each
+        found = dict(numbers(QUICK[group]()))
+        assert found.keys() == recorded.keys()
+        far = {path: found[path] for path in far if not 1 / 3 < found[path] / recorded[path] < 3}
+        if not far:
+            break
+    assert not far, {path: f"recorded {recorded[path]}, now {far[path]}" for path in far}
