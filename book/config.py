@@ -91,6 +91,9 @@ class Book:
         for key in ("title", "chapters"):
             if not book.get(key):
                 raise BookError(f"_quarto.yml: 'book.{key}' is missing")
+        for key in ("title", "subtitle", "description", "site-url", "repo-url"):
+            if not isinstance(book.get(key) or "", str):
+                raise BookError(f"_quarto.yml: 'book.{key}' wants a text, not {book[key]!r}")
         address = {
             key: (book.get(key) or "").rstrip("/") or None for key in ("site-url", "repo-url")
         }
@@ -150,7 +153,8 @@ def _check(value, known: dict | None, name: str) -> None:
     if known is None or (value is None and name):
         return
     if not isinstance(value, dict):
-        raise BookError(f"_quarto.yml: '{name}' wants keys below it, not {value!r}")
+        name = f"'{name}'" if name else "the file"
+        raise BookError(f"_quarto.yml: {name} wants keys below it, not {value!r}")
     for key, below in value.items():
         full = f"{name}.{key}".lstrip(".")
         if key not in known:

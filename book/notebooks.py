@@ -143,6 +143,8 @@ def _check(cell) -> None:
     for output in cell.get("outputs", ()):
         if not isinstance(output, dict) or not isinstance(output.get("output_type"), str):
             raise BookError("an output without output_type")
+        if output["output_type"] == "stream" and not {"name", "text"} <= output.keys():
+            raise BookError("a stream without its text")
 
 
 def _texts(notebook: Node, change) -> None:

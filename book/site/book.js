@@ -3,6 +3,14 @@
   "use strict";
   const root = document.documentElement;
   const $$ = (selector) => [...document.querySelectorAll(selector)];
+  // What a hash names; a hash that is no address of this book (#%) names nothing.
+  function place(hash) {
+    try {
+      return document.getElementById(decodeURIComponent(hash.slice(1).split("?")[0]));
+    } catch (error) {
+      return null;
+    }
+  }
 
   // ---- Theme ----
   const system = matchMedia("(prefers-color-scheme: dark)");
@@ -69,7 +77,7 @@
 
   // ---- The contents follow the reader ----
   const links = $$("nav.contents a[href^='#']");
-  const places = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
+  const places = links.map((link) => place(link.hash));
   function follow() {
     let current = -1;
     places.forEach((place, i) => place && place.getBoundingClientRect().top < innerHeight * 0.3 && (current = i));
@@ -88,8 +96,7 @@
 
   // ---- A link into something folded opens it ----
   function unfold() {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1).split("?")[0]));
-    for (let fold = target && target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    for (let fold = place(location.hash)?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   }
   addEventListener("hashchange", unfold);
   unfold();

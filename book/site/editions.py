@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from xml.etree import ElementTree
 
 from book import BookError, pandoc, read_text
 from book.config import Book, Page
 from book.site import outputs
 from book.site.pages import FILE, HERE
+from book.site.svg import parsed
 
 
 def pdf(book: Book, out: Path, scratch: Path) -> Path:
@@ -77,7 +77,7 @@ def one_page(book: Book, page: Page, edition: str, scratch: Path) -> dict:
         (scratch / target[0]).write_text(svg, "utf-8")
         if edition == "typst":
             # On paper a little smaller than drawn, and never wider than the text, of 402 points.
-            box = ElementTree.fromstring(svg).get("viewBox", "0 0 400 0").split()
+            box = parsed(svg).get("viewBox", "0 0 400 0").split()
             attributes[2].append(["width", f"{min(100, float(box[2]) * 0.85 / 4.02):.0f}%"])
     return document
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from book import BookError, notebooks
 from book.notebooks import Node
+from book.site.svg import parsed
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def _shown(output: Node, options: dict, place: str, drawings: dict) -> Node | No
             raise BookError("a cell that draws needs the option 'fig-cap'")
         if len(options.get("fig-alt", "")) < 60:
             raise BookError("a cell that draws needs the option 'fig-alt', 60 characters or more")
+        parsed(svg)
         name = f"{'explorer' if html.explorer else 'drawing'}-{place}"
         drawings[name] = Drawing(svg, html.explorer)
         return _bundle("text/markdown", name)

@@ -16,8 +16,8 @@ HERE = Path(__file__).resolve().parent
 FILE = "linear-regression"  # .pdf and .epub
 
 
-def render(book: Book, page: Page, *, editions: bool = False) -> Finished:
-    """One page; ``editions``, whether it links to PDF and EPUB.  Raises: BookError."""
+def render(book: Book, page: Page, *, editions: bool = False, live: bool = False) -> Finished:
+    """One page; with links to PDF and EPUB, or for a ``live`` preview.  Raises: BookError."""
     notebook, drawings = None, {}
     if page.is_notebook:
         notebook, drawings = outputs.read(book.root / page.source, str(page.source))
@@ -31,7 +31,7 @@ def render(book: Book, page: Page, *, editions: bool = False) -> Finished:
         opening = drawings[source].explorer
         return f"{opening}{element}</gd-explorer>" if opening else element
 
-    variables = _variables(book, page) | {"editions": FILE if editions else ""}
+    variables = _variables(book, page) | {"editions": FILE if editions else "", "live": live}
     variables["explorer"] = any(drawing.explorer for drawing in drawings.values())
     text = pandoc.read_page(
         book,

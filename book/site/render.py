@@ -9,8 +9,8 @@ build that fails or is interrupted leaves the last one as it was.
 from __future__ import annotations
 
 import argparse
+import ast
 import gzip
-import html
 import json
 import os
 import shutil
@@ -20,14 +20,15 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
-from book import BookError, export
+from book import BookError, export, read_text
 from book.config import Book
 from book.site import editions, pages
 from book.site.finish import Finished
 from book.site.pages import HERE
 
-WEB = ("book.css", "theme.js", "book.js", "search.js", "favicon.svg", "card.png")
+WEB = ("theme.js", "book.js", "search.js", "favicon.svg", "card.png", "vendor/minisearch.min.js")
 
 
 def squeezed(path: Path) -> str:
@@ -37,88 +38,111 @@ def squeezed(path: Path) -> str:
 
 
 def write_assets(book: Book, out: Path) -> None:
+    """Everything around the pages: style, scripts, fonts, licences; a sitemap if there is an address."""
     assets = out / "assets"
-    (assets / "fonts").mkdir(parents=True)
+    shutil.copytree(HERE / "licences", assets / "licences", dirs_exist_ok=True)
+    shutil.copytree(
+        HERE / "fonts", assets / "fonts", ignore=lambda *_: ["README.md"], dirs_exist_ok=True
+    )
     for name in WEB:
-        shutil.copy(HERE / name, assets / name)
-    for font in (HERE / "fonts").glob("*.woff2"):
-        shutil.copy(font, assets / "fonts")
-    shutil.copy(HERE / "vendor" / "minisearch.min.js", assets)
-    shutil.copytree(HERE / "licences", assets / "licences")
+        shutil.copy(HERE / name, assets)
+    css = figure_colours(book.root / "utils" / "plots.py") + read_text(HERE / "book.css")
+    (assets / "book.css").write_text(css, "utf-8")
     if (book.root / "explorer").is_dir():  # as explorer.script() has it
         css, js = (
             squeezed(book.root / "explorer" / f"gd-explorer.{kind}") for kind in ("css", "js")
         )
         script = js.replace('"gd-explorer.css"', json.dumps(css))
         (assets / "gd-explorer.js").write_text(script, "utf-8")
-    shutil.copy(HERE / "404.html", out / "404.html")
+    shutil.copy(HERE / "404.html", out)
     if book.site:
-        lines = "".join(
-            f"  <url><loc>{html.escape(book.site)}/{page.target}</loc></url>\n"
-            for page in book.pages
-        )
-        (out / "sitemap.xml").write_text(
-            '<?xml version="1.0" encoding="UTF-8"?>\n'
-            f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{lines}</urlset>\n',
-            "utf-8",
-        )
+        root = ElementTree.Element("urlset", xmlns="http://www.sitemaps.org/schemas/sitemap/0.9")
+        for page in book.pages:
+            url = ElementTree.SubElement(root, "url")
+            ElementTree.SubElement(url, "loc").text = f"{book.site}/{page.target}"
+        ElementTree.ElementTree(root).write(out / "sitemap.xml", "utf-8", xml_declaration=True)
 
 
-def write_pages(book: Book, out: Path, editions: bool, say) -> None:
-    """All pages and the search index into ``out``."""
-    done: dict[str, Finished] = {}
+def figure_colours(plots: Path) -> str:
+    """The colours that ``utils/plots.py`` names, as variables of the style sheet, and the rules by
+    which a drawing takes the theme's colours for them."""
+    colours = {
+        name.id.lower(): value.value
+        for node in (ast.parse(read_text(plots)).body if plots.is_file() else [])
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)
+        for name, value in zip(getattr(node.targets[0], "elts", []), node.value.elts)
+    }
+    variables = " ".join(f"--plots-{name}: {colour};" for name, colour in colours.items())
+    return f":root {{ {variables} }}\n" + "".join(
+        f'[{kind}="{colour}"] {{ {kind}: var(--figure-{name}); }}\n'
+        for name, colour in colours.items()
+        for kind in ("fill", "stroke")
+    )
+
+
+def write_pages(book: Book, out: Path, wanted, done: dict[str, Finished], say, **options) -> None:
+    """Render the pages ``wanted`` and write them, with the search index, if no link is dead.
+
+    Parameters: done, the book's pages by their addresses, which is brought up to date; options, of
+    ``pages.render``.  Raises: BookError, and then nothing was written.
+    """
+    made = {}
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
-        waiting = [pool.submit(pages.render, book, page, editions=editions) for page in book.pages]
+        waiting = [pool.submit(pages.render, book, page, **options) for page in wanted]
         try:
-            for page, future in zip(book.pages, waiting):
-                path = out / page.target
-                done[str(page.target)] = future.result()
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(done[str(page.target)].html, "utf-8")
-                say(f"  [{len(done):2d}/{len(waiting)}] {page.target}")
+            for page, future in zip(wanted, waiting):
+                made[str(page.target)] = future.result()
+                say(f"  [{len(made):2d}/{len(waiting)}] {page.target}")
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    if dead := pages.dead_links(done):
+    if dead := pages.dead_links(done | made):
         raise BookError("\n".join(dead))
-    sections = [section for page in done.values() for section in page.sections]
+    done |= made
+    for address, page in made.items():
+        (out / address).parent.mkdir(parents=True, exist_ok=True)
+        (out / address).write_text(page.html, "utf-8")
+    sections = [section for page in book.pages for section in done[str(page.target)].sections]
     index = json.dumps(sections, ensure_ascii=False, separators=(",", ":"))
     (out / "assets" / "search-index.js").write_text(f"window.bookIndex = {index};\n", "utf-8")
+
+
+def render_with_quarto(project: Path, out: Path) -> None:
+    place = os.path.relpath(out, project)
+    command = ["quarto", "render", str(project), "--to", "html", "--output-dir", place]
+    if status := subprocess.run(command, check=False).returncode:
+        raise BookError(f"quarto render ended with {status}; its message is above")
+    shutil.copy(HERE / "404.html", out)
 
 
 # ---- The build ----------------------------------------------------------------------------------
 
 
-def render_with_quarto(project: Path, out: Path) -> None:
-    run = subprocess.run(
-        [
-            "quarto",
-            "render",
-            str(project),
-            "--to",
-            "html",
-            "--output-dir",
-            os.path.relpath(out, project),
-        ],
-        check=False,
-    )
-    if run.returncode:
-        raise BookError(f"quarto render ended with {run.returncode}; its message is above")
-    shutil.copy(HERE / "404.html", out / "404.html")
-
-
-def _clear_stale(out: Path) -> None:
-    for stale in out.parent.glob(f"{out.name}.tmp-*"):
+def _left_behind(out: Path) -> list[Path]:
+    """What builds that no longer run have left beside ``out``, the last first."""
+    found = []
+    for path in out.parent.glob(f"{out.name}.tmp-*"):
         try:
-            os.kill(int(stale.name.rpartition("-")[2]), 0)
+            os.kill(int(path.name.rpartition("-")[2]), 0)
         except (ValueError, ProcessLookupError):
-            shutil.rmtree(stale, ignore_errors=True)
+            found.append(path)
         except PermissionError:
             pass
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def tidy(out: Path) -> None:
+    """Bring back the book that a build ended between two steps of ``swap``; remove what else it left."""
+    for path in _left_behind(out):
+        if path.name.startswith(f"{out.name}.tmp-old-") and not out.exists():
+            path.rename(out)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def swap(built: Path, out: Path) -> None:
-    """Put ``built`` in the place of ``out``; whatever happens, one of the two stands there."""
+    """Put ``built`` in the place of ``out``.  If it fails, ``out`` is back; if it is killed on its
+    way, ``tidy`` brings it back."""
     old = built.with_name(built.name.replace(".tmp-", ".tmp-old-"))
     if out.exists():
         out.rename(old)
@@ -131,19 +155,15 @@ def swap(built: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _fill(book: Book, built: Path, scratch: Path, renderer: str, html_only: bool, say) -> None:
+def fill(book: Book, built: Path, scratch: Path, renderer: str, html_only: bool, say) -> None:
     """Everything that the book consists of, into the folder ``built``."""
     say(f"Rendering {len(book.pages)} pages with {renderer.capitalize()}")
     if renderer == "quarto":
         render_with_quarto(book.root, built)
     else:
         write_assets(book, built)
-        write_pages(book, built, not html_only, say)
-    try:
-        notebooks = export.export_all(book, built)
-    except ValueError as error:
-        raise BookError(str(error)) from None
-    say(f"  {len(notebooks)} notebooks to download")
+        write_pages(book, built, book.pages, {}, say, editions=not html_only)
+    say(f"  {len(export.export_all(book, built))} notebooks to download")
     if not html_only:
         for name, make in (("PDF", editions.pdf), ("EPUB", editions.epub)):
             path = make(book, built, scratch)
@@ -151,37 +171,38 @@ def _fill(book: Book, built: Path, scratch: Path, renderer: str, html_only: bool
 
 
 def build(
-    project: Path, out: Path, *, renderer: str = "auto", html_only: bool = False, say=print
-) -> dict:
-    """Build the book.  Returns: what was built, its sizes in bytes.  Raises: BookError."""
+    project: Path, out: Path | None = None, *, renderer="auto", html_only=False, say=print
+) -> None:
+    """Build the book in ``out``, by default where ``_quarto.yml`` says.  Raises: BookError."""
     begin = time.perf_counter()
     if renderer == "auto":
         renderer = "quarto" if shutil.which("quarto") else "pandoc"
     if renderer == "quarto" and not shutil.which("quarto"):
         raise BookError("there is no 'quarto' on PATH; use --renderer pandoc")
     book = Book.read(project)
+    out = (out or book.output).resolve()  # a link is followed: the folder that it names is replaced
+    if (out.exists() and not out.is_dir()) or out in (book.root, *book.root.parents):
+        raise BookError(f"{out}: the book cannot be built there, it is not a folder of its own")
     out.parent.mkdir(parents=True, exist_ok=True)
-    _clear_stale(out)
-    built = out.with_name(f"{out.name}.tmp-{os.getpid()}")
-    scratch = out.with_name(f"{out.name}.tmp-work-{os.getpid()}")
+    tidy(out)
+    built, scratch = (
+        out.with_name(f"{out.name}.tmp-{kind}{os.getpid()}") for kind in ("", "work-")
+    )
     for folder in (built, scratch):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
     try:
-        _fill(book, built, scratch, renderer, html_only, say)
+        fill(book, built, scratch, renderer, html_only, say)
         swap(built, out)
     finally:
         shutil.rmtree(built, ignore_errors=True)
         shutil.rmtree(scratch, ignore_errors=True)
-    seconds = time.perf_counter() - begin
-    weights = [len(gzip.compress((out / page.target).read_bytes())) for page in book.pages]
-    summary = {"pages": len(book.pages), "seconds": seconds, "largest": max(weights)}
-    editions = "" if html_only else ", PDF, EPUB"
+    largest = max(len(gzip.compress((out / page.target).read_bytes())) for page in book.pages)
     say(
-        f"{len(book.pages)} pages (the largest {max(weights) / 1000:.0f} kB gzipped){editions}"
-        f" in {seconds:.1f} s. Open {out / 'index.html'}"
+        f"{len(book.pages)} pages (the largest {largest / 1000:.0f} kB gzipped)"
+        f"{'' if html_only else ', PDF, EPUB'} in {time.perf_counter() - begin:.1f} s."
+        f" Open {out / 'index.html'}"
     )
-    return summary
 
 
 def _terminated(number, frame):
@@ -198,11 +219,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="the folder to build (default: output-dir)")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminated)
-    project = options.project.resolve()
     try:
-        out = options.output or Book.read(project).output
-        build(project, out.resolve(), renderer=options.renderer, html_only=options.html_only)
-    except BookError as error:
+        build(
+            options.project, options.output, renderer=options.renderer, html_only=options.html_only
+        )
+    except (BookError, OSError) as error:
         print(f"The book was not built, and the last one is as it was.\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -13,6 +13,17 @@ ROUNDED = ("x", "y", "cx", "cy", "r", "points", "width", "height")
 REFERENCE = re.compile(r"url\(#([^)]*)\)")
 
 
+def parsed(text: str):
+    """The element of a drawing.  Raises: BookError if it is none."""
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise BookError(f"a figure is not an SVG drawing: {error}") from None
+    if root.tag.rpartition("}")[2] != "svg":
+        raise BookError(f"a figure is not an SVG drawing: <{root.tag}>")
+    return root
+
+
 class Page:
     """The drawings of one page: what several show, a glyph or a marker, is defined by the first."""
 
@@ -21,14 +32,9 @@ class Page:
         self.count = 0
 
     def inline(self, text: str, alt: str) -> str:
-        """The drawing as an element of the page.  Raises: BookError if it is no SVG drawing."""
-        try:
-            root = ElementTree.fromstring(text)
-        except ElementTree.ParseError as error:
-            raise BookError(f"a figure is not an SVG drawing: {error}") from None
+        """The drawing as an element of the page.  Raises: BookError if it is none."""
+        root = parsed(text)
         _plain(root)
-        if root.tag != "svg":
-            raise BookError(f"a figure is not an SVG drawing: <{root.tag}>")
         definitions = {element for defs in root.iter("defs") for element in defs.iter()}
         for element in root.iter("path"):
             if not (path := element.get("d")):

@@ -126,6 +126,15 @@ def test_search_finds_a_word_and_goes_there(visit, file, start):
     assert page.locator("h1").inner_text().startswith("5.4")
 
 
+@pytest.mark.parametrize("hash", ["#%", "#%E0%A4%A", "#nowhere"])
+def test_a_hash_that_names_nothing_takes_nothing_with_it(visit, hash):
+    page = visit("chapters/5-2-numpy")
+    page.goto(f"{HOST}index.html{hash}")
+    page.keyboard.press("/")
+    page.get_by_role("combobox").fill("DataLoader")
+    page.get_by_role("option").first.wait_for()
+
+
 def test_search_that_finds_nothing_says_so_and_escape_closes_it(visit):
     page = visit("index")
     page.get_by_role("button", name="Search").click()
@@ -201,7 +210,10 @@ def test_code_is_copied_as_it_stands(visit):
     box = page.locator(".cell > .code-box").first
     box.hover()
     box.get_by_role("button").click()
-    assert box.get_by_role("button").inner_text() == "Copied"
+    page.wait_for_function("document.querySelector('.copy').textContent === 'Copied'")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == box.locator("code").text_content()
+    assert copied.startswith("import sys\nfrom pathlib import Path\n\n")
 
 
 def test_the_contents_follow_the_reader(visit):

@@ -1,6 +1,7 @@
 """A build says what it cannot do, by file and cell, and leaves the last book as it was."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from small_book import code, markdown
 
+from book import pandoc
 from book.config import Book
 from book.site import pages, render
 
@@ -23,11 +25,13 @@ SVG = {
 STDERR = {"output_type": "stream", "name": "stderr", "text": "Warning: careful\n"}
 ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": ["no"]}
 PNG = {"output_type": "display_data", "metadata": {}, "data": {"image/png": "iVBORw0KGgo="}}
-SCRIPT = {
-    "output_type": "display_data",
-    "metadata": {},
-    "data": {"text/html": "<p>hi</p><script>alert(1)</script>"},
-}
+
+
+def html(text):
+    return {"output_type": "display_data", "metadata": {}, "data": {"text/html": text}}
+
+
+SCRIPT = html("<p>hi</p><script>alert(1)</script>")
 DRAWN = '#| fig-cap: "A cap."\n#| fig-alt: "An alternative text that says in some detail what one could see in this drawing."\n'
 
 
@@ -60,6 +64,10 @@ def test_a_small_book_is_built(project, build):
         (code("1", ERROR), "cell 2 (code): a stored error in the output"),
         (code("1", STDERR), "cell 2 (code): a stored warning"),
         (code("1", SCRIPT), "cell 2 (code): an output with a script"),
+        (code("1", html('<p onclick="f()">x</p>')), "cell 2 (code): an output that runs script"),
+        (code("1", html('<a href=" JavaScript:f()">x</a>')), "an output that runs script: href="),
+        (markdown('[x]{onclick="f()"}'), "page.ipynb: style or script in the text: <span onclick"),
+        (markdown('[x]{style="color: red"}'), "style or script in the text: <span style"),
         (code("draw()", SVG), "cell 2 (code): a cell that draws needs the option 'fig-cap'"),
         (
             code('#| fig-cap: "C"\ndraw()', SVG),
@@ -145,13 +153,6 @@ def test_what_quarto_yml_may_not_say(project, build, config, message):
     assert message in str(refusal.value)
 
 
-def test_a_broken_notebook_is_named(project, build):
-    folder = project()
-    (folder / "page.ipynb").write_text("{ not json", "utf-8")
-    with pytest.raises(render.BookError, match=r"page\.ipynb: not a notebook"):
-        build(folder)
-
-
 def test_a_source_that_nobody_wrote_is_named(project, build, tmp_path):
     folder = project(markdown("As one has said [@nobody1900]."), bibliography="works.bib")
     (folder / "works.bib").write_text(
@@ -189,13 +190,135 @@ def test_an_interrupted_build_leaves_the_last_book(project, build, monkeypatch, 
     assert beside(out) == ["_book"]
 
 
-def test_a_swap_that_fails_half_way_puts_the_last_book_back(tmp_path, monkeypatch):
+def test_a_swap_that_fails_half_way_puts_the_last_book_back(tmp_path):
     out, built = tmp_path / "_book", tmp_path / "_book.tmp-1"
     out.mkdir()
     (out / "old").touch()
     with pytest.raises(FileNotFoundError):
         render.swap(built, out)  # there is nothing to put there
     assert (out / "old").exists()
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from book.site import render
+rename, out = pathlib.Path.rename, pathlib.Path(sys.argv[1])
+built = out.with_name(f"_book.tmp-{os.getpid()}")
+built.mkdir()
+def once(path, target):
+    rename(path, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+pathlib.Path.rename = once
+render.swap(built, out)
+"""
+
+
+def test_a_build_that_is_killed_between_two_renames_loses_no_book(project, build):
+    out = build(project(markdown("The first.")))
+    run = subprocess.run([sys.executable, "-c", KILLED, out], cwd=ROOT, check=False)
+    assert run.returncode == -signal.SIGKILL
+    assert not out.exists()
+    with pytest.raises(render.BookError):
+        build(project(markdown("{{< oops >}}")))
+    assert "The first." in (out / "page.html").read_text("utf-8")
+    assert beside(out) == ["_book"]
+
+
+def test_a_book_that_is_a_file_is_refused_and_a_link_is_followed(project, build, tmp_path):
+    folder, out = project(markdown("Hello.")), tmp_path / "_book"
+    out.write_text("a file", "utf-8")
+    with pytest.raises(render.BookError, match="it is not a folder of its own"):
+        build(folder)
+    assert out.read_text("utf-8") == "a file"
+    out.unlink()
+    (tmp_path / "elsewhere").mkdir()
+    out.symlink_to("elsewhere")
+    build(folder)
+    assert out.is_symlink()
+    assert (tmp_path / "elsewhere" / "page.html").is_file()
+    with pytest.raises(render.BookError, match="it is not a folder of its own"):
+        render.build(folder, folder)
+
+
+def test_a_disk_that_refuses_is_a_message(project, tmp_path, monkeypatch, capsys):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(render, "write_assets", full)
+    folder = project()
+    assert render.main(["--project", str(folder), "--html-only", "--renderer", "pandoc"]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["my--book", "my book's copy", "a~b~c", "a--b's c~d", "$x*y_z_ é"])
+def test_the_folder_of_a_book_may_have_any_name(project, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(render.export, "export_all", lambda project, out: [])
+    alt = "A text that says in some detail what one could see in the drawing beside the page."
+    folder = project(
+        markdown(f'As [@one2020] said.\n\n![A cap](figure.svg){{fig-alt="{alt}"}}'),
+        code(DRAWN + "draw()", SVG),
+        pages=["chapters/references.qmd"],
+        bibliography="works.bib",
+    )
+    (folder / "chapters").mkdir()
+    (folder / "chapters" / "references.qmd").write_text(
+        "# References\n\n[@one2020]\n\n::: {#refs}\n:::\n"
+    )
+    (folder / "works.bib").write_text("@book{one2020, title={T}, author={One, A}, year={2020}}")
+    (folder / "figure.svg").write_text(SVG["data"]["image/svg+xml"])
+    folder = folder.rename(tmp_path / name)
+    render.build(folder, renderer="pandoc", say=lambda line: None)
+    made = {path.name for path in (folder / "_book").iterdir()}
+    assert {"page.html", "linear-regression.pdf", "linear-regression.epub"} <= made
+    text = (folder / "_book" / "page.html").read_text("utf-8")
+    assert text.count('<svg role="img"') == 2
+    assert 'href="chapters/references.html#ref-one2020"' in text
+
+
+def test_a_drawing_that_is_none_is_refused(project, build):
+    broken = {**SVG, "data": {"image/svg+xml": "<svg"}}
+    with pytest.raises(
+        render.BookError, match=r"^page\.ipynb, cell 2 \(code\): a figure is not an SVG"
+    ):
+        build(project(code(DRAWN + "draw()", broken)))
+
+
+def test_what_typst_cannot_set_is_an_error_of_the_pdf_and_other_errors_are_not(
+    project, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(render.export, "export_all", lambda project, out: [])
+    monkeypatch.setattr(pandoc, "run", spoil(pandoc.run))
+    with pytest.raises(render.BookError, match="PDF: unknown variable: nothing"):
+        render.build(project(), tmp_path / "_book", renderer="pandoc", say=lambda line: None)
+
+    def interrupted(*arguments, **keywords):
+        raise MemoryError
+
+    monkeypatch.setattr("typst.compile", interrupted)
+    with pytest.raises(MemoryError):
+        render.build(project(), tmp_path / "_book", renderer="pandoc", say=lambda line: None)
+
+
+def spoil(run):
+    """Pandoc whose Typst does not compile."""
+
+    def spoilt(*arguments, **keywords):
+        made = run(*arguments, **keywords)
+        for argument in map(str, arguments):
+            if argument.endswith("book.typ") and argument.startswith("--output="):
+                path = Path(argument.removeprefix("--output="))
+                path.write_text(path.read_text("utf-8") + "#nothing", "utf-8")
+        return made
+
+    return spoilt
+
+
+def test_the_summary_of_a_page_ends_at_a_word_not_inside_a_character(project, build):
+    out = build(project(markdown("x" + "\u00e9\u2014 \u03b7\u00e9" * 120)))
+    text = (out / "page.html").read_bytes().decode("utf-8")
+    summary = re.search(r'<meta name="description" content="([^"]*)">', text)[1]
+    assert len(summary) <= 302
+    assert summary.endswith("\u00e9\u2014 \u2026")
 
 
 def test_a_build_that_is_ended_from_outside_leaves_the_last_book(project, tmp_path):

@@ -174,6 +174,7 @@ def test_nothing_comes_from_another_host_and_nothing_is_inline(book, elements):
             if tag == "link" and attributes.get("rel") != "canonical":
                 assert not re.match(r"(https?:)?//", attributes["href"]), address
     css = (book.folder / "assets" / "book.css").read_text("utf-8")
+    assert "--plots-ink" in css
     assert not re.search(r"url\(['\"]?(https?:)?//", css)
     assert "@import" not in css
 
@@ -237,3 +238,17 @@ def test_explorers_need_no_script_of_their_own(book):
         assert re.search(
             r"<gd-explorer[^>]*>.*?<svg role=\"img\".*?</gd-explorer>", text, re.DOTALL
         )
+
+
+def test_the_figures_colours_stand_in_plots_alone(book):
+    from utils import plots
+
+    names = ("INK", "GREY", "PAPER", "BLUE", "ORANGE", "TEAL")
+    source = (ROOT / "book" / "site" / "book.css").read_text("utf-8")
+    css = (book.folder / "assets" / "book.css").read_text("utf-8")
+    for name in names:
+        colour = getattr(plots, name)
+        assert colour not in source
+        assert f"--plots-{name.lower()}: {colour};" in css
+        assert f"--figure-{name.lower()}: " in source
+        assert f'[fill="{colour}"] {{ fill: var(--figure-{name.lower()}); }}' in css
