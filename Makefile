@@ -13,7 +13,7 @@ pytest = $(python) -m pytest -n $(JOBS) --dist loadscope
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book html serve test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
+.PHONY: help book html serve check test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -36,9 +36,12 @@ book: $(VENV)/render.stamp ## render the book to _book/: HTML, PDF, EPUB (RENDER
 html: $(VENV)/render.stamp ## render the HTML pages only
 	@$(python) -m book.site.render --renderer $(RENDERER) --html-only
 
-serve: book ## preview on http://localhost:8000 (PORT=...)
-	@echo "http://localhost:$(PORT)/  (Ctrl-C stops)"
-	@$(python) -m http.server $(PORT) --bind 127.0.0.1 --directory _book
+serve: $(VENV)/render.stamp ## preview on http://127.0.0.1:8000 (PORT=...); what is saved is reloaded
+	@$(python) -m book.site.serve --port $(PORT)
+
+check: $(VENV)/all.stamp ## at every save: ruff, unit tests, the static checks of notebooks
+	@$(bin)/ruff check -q . && $(bin)/ruff format -q --check .
+	$(pytest) -q -m "not slow"
 
 test: $(VENV)/all.stamp ## lint, re-execute every notebook (nbval, strict), run all tests
 	@$(bin)/ruff check . && $(bin)/ruff format --check .

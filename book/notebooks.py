@@ -65,9 +65,13 @@ def loads(text: str, name: str) -> Node:
     if notebook.get("nbformat") != 4:
         raise BookError(f"{name}: nbformat {notebook.get('nbformat')!r}; the book reads 4")
     notebook.setdefault("metadata", Node())
+    ids = set()
     for number, cell in enumerate(notebook.cells, 1):
         with at(name, number, cell):
             _check(cell)
+            if (id := cell.get("id")) in ids and id:
+                raise BookError("another cell has this id")
+            ids.add(id)
     _texts(notebook, lambda text: text)
     return notebook
 

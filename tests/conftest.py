@@ -21,6 +21,17 @@ except ImportError:
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: What `make check` leaves to `make test`: whatever wants the built book or a browser, and these.
+SLOW_FIXTURES = {"book", "chromium", "verdicts"}
+SLOW_FILES = {"test_export", "test_export_runs", "test_beyond", "test_figures", "test_book_build"}
+SLOW_FILES |= {"test_serve", "test_tolerant", "test_prove", "test_run", "test_ledger"}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or item.path.stem in SLOW_FILES:
+            item.add_marker("slow")
+
 
 @dataclass(frozen=True)
 class Built:
@@ -80,7 +91,7 @@ def project(tmp_path):
     def make(*cells, pages=(), **config):
         folder = tmp_path / "project"
         folder.mkdir(exist_ok=True)
-        cells = [markdown("# 5.1 A page\n"), *cells]
+        cells = [markdown("# 5.1 A page\n", "title"), *cells]
         (folder / "page.ipynb").write_text(
             json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}),
             "utf-8",
