@@ -80,7 +80,10 @@ def without(key):
         ([without("source")], "page.ipynb, cell 1 (code): it has no source"),
         ([without("outputs")], "page.ipynb, cell 1 (code): it has no outputs"),
         (["text"], "page.ipynb, cell 1: not a cell"),
-        ([markdown("# A", "a"), markdown(7)], "page.ipynb, cell 2 (words): its source is of no use"),
+        (
+            [markdown("# A", "a"), markdown(7)],
+            "page.ipynb, cell 2 (words): its source is of no use",
+        ),
         ([code("1", {})], "page.ipynb, cell 1 (code): an output without output_type"),
         ([code("1", {"output_type": "stream"})], "cell 1 (code): a stream without its text"),
         ([code("1"), code("2")], "page.ipynb, cell 2 (code): another cell has this id"),

@@ -18,7 +18,9 @@ def serve(project):
     """Preview a small book: its folder, its address, and a function that reads what the terminal says."""
     tag = {"tags": ["setup"]}
     folder = project(
-        code("import numpy", name="setup") | {"metadata": tag}, markdown("The first text."), pages=["b.qmd"]
+        code("import numpy", name="setup") | {"metadata": tag},
+        markdown("The first text."),
+        pages=["b.qmd"],
     )
     (folder / "b.qmd").write_text("# B\n\nAnother page.\n", "utf-8")
     for name in ("utils", "explorer", "exercises"):  # of which every exported notebook takes
