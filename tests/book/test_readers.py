@@ -8,6 +8,7 @@ from small_book import code, markdown
 
 from book import BookError, notebooks
 from book.config import Book
+from book.site import outputs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,6 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_a_notebook_is_saved_as_it_was_read(path, tmp_path):
     notebooks.save(notebooks.load(path), tmp_path / "copy.ipynb")
     assert (tmp_path / "copy.ipynb").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "chapters").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_the_code_cells_of_a_chapter_are_in_the_grammar(path):
+    notebook, drawings = outputs.read(path, path.name)
+    assert sum(len(cell.outputs) for _, cell in notebooks.code_cells(notebook)) >= len(drawings)
+    assert notebook.cells[0].source.startswith("# ")
 
 
 def test_texts_are_joined_and_keys_are_attributes(project):
