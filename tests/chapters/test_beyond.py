@@ -26,7 +26,13 @@ from utils.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
-PAGES = ("beyond-learning-rate", "beyond-optimizers", "beyond-minibatches", "beyond-loading")
+PAGES = (
+    "beyond-learning-rate",
+    "beyond-optimizers",
+    "beyond-minibatches",
+    "beyond-loading",
+    "beyond-workers",
+)
 X, _, y, _ = utils.data.load_chapter_data()
 
 
