@@ -135,10 +135,9 @@ def measure_minibatches(*, sizes=(85, 1_000_000), rounds: int = 11) -> dict:
 
 
 def measure_workers(*, sizes=WORKERS_POINTS, rounds: int = 15) -> dict:
-    """One step of "Many workers, one gradient" by one process, by two, and by one with two threads.
+    """One step of "Many workers, one gradient" by one process and by two, a thread each.
 
-    All three take turns within one launch of two workers; while one process computes alone, the
-    other waits.
+    Both take turns within one launch of two workers; while one computes alone, the other waits.
     """
     with tempfile.TemporaryDirectory() as folder:
         numbers = f"SIZES, ROUNDS = {list(sizes)}, {rounds}"
@@ -187,8 +186,7 @@ def _race(X, y):
         theta = torch.tensor([1.0, 1.5], dtype=torch.float64)
         steps = min(max(1_000_000 // n, 2), 1000)
 
-        def seconds(X, y, together, threads, theta=theta, steps=steps):
-            torch.set_num_threads(threads)
+        def seconds(X, y, together, theta=theta, steps=steps):
             dist.barrier()
             start = time.perf_counter()
             for _ in range(steps if together or first else 0):
@@ -198,13 +196,9 @@ def _race(X, y):
             return (time.perf_counter() - start) / steps
 
         half = points[:, : n // 2]
-        times = {"one_process": [], "two_threads": [], "two_processes": []}
+        times = {"one_process": [], "two_processes": []}
         for round_ in range(-1, place["ROUNDS"]):
-            turn = {
-                "one_process": seconds(*points, False, 1),
-                "two_threads": seconds(*points, False, 2),
-                "two_processes": seconds(*half, True, 1),
-            }
+            turn = {"one_process": seconds(*points, False), "two_processes": seconds(*half, True)}
             for name in times if round_ >= 0 else ():
                 times[name].append(turn[name])
         found.append(times)
@@ -262,6 +256,8 @@ def main(arguments: list[str] | None = None) -> int:
     loading = measure_loading(**few)
     print("mini-batches ...", flush=True)
     minibatches = measure_minibatches(**few)
+    print("workers ...", flush=True)
+    workers = measure_workers(**few)
     record = {
         "command": "python -m book.proof.measure",
         "unit": "times as fast as the first of its group; median and quartiles over the rounds",
@@ -269,6 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
         "loading": loading,
         "minibatches": minibatches,
         "pinned_memory": measure_pinned_memory(**few),
+        "workers": workers,
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -264,6 +264,9 @@ def test_one_command_makes_the_record_anew(tmp_path, monkeypatch):
         "measure_minibatches",
         lambda f=measure.measure_minibatches, **few: f(sizes=(85, 1000), **few),
     )
+    monkeypatch.setattr(
+        measure, "measure_workers", lambda f=measure.measure_workers, **few: f(sizes=(64,), **few)
+    )
     monkeypatch.setattr(measure, "_seconds", lambda task: (task(), 1.0)[1])
     output = tmp_path / "recorded" / "timings.json"
     assert measure.main(["--quick", "--output", str(output)]) == 0
