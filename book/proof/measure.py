@@ -11,18 +11,21 @@ from __future__ import annotations
 import argparse
 import ast
 import gc
+import inspect
 import json
 import multiprocessing
 import os
 import platform
 import statistics
 import sys
+import tempfile
 import time
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
 
 from book import notebooks
 from utils import data, gradients
@@ -31,19 +34,24 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
 RECORD = CHAPTERS / "recorded" / "timings.json"
 
+WORKERS_POINTS = (85, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 LOADING = ("item_by_item", "tensor_dataset", "getitems", "batched_sampler", "by_hand")
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
 def definitions(page: str) -> dict:
     """Run the imports, functions and classes of a page, nothing else, and return their names."""
+    names = {"__name__": page.removesuffix(".ipynb").replace("-", "_")}
+    exec(compile(_definitions(page), page, "exec"), names)
+    return names
+
+
+def _definitions(page: str) -> ast.Module:
     cells = notebooks.code_cells(notebooks.load(CHAPTERS / page))
     source = "\n\n".join(cell.source for _, cell in cells)
     tree = ast.parse(source)
     tree.body = [node for node in tree.body if isinstance(node, DEFINITIONS)]
-    names = {"__name__": page.removesuffix(".ipynb").replace("-", "_")}
-    exec(compile(tree, page, "exec"), names)
-    return names
+    return tree
 
 
 def ratios(tasks: dict, *, rounds: int) -> dict:
@@ -126,6 +134,77 @@ def measure_minibatches(*, sizes=(85, 1_000_000), rounds: int = 11) -> dict:
     return result
 
 
+def measure_workers(*, sizes=WORKERS_POINTS, rounds: int = 15) -> dict:
+    """One step of "Many workers, one gradient" by one process and by two, a thread each.
+
+    Both take turns within one launch of two workers; while one computes alone, the other waits.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = f"SIZES, ROUNDS = {list(sizes)}, {rounds}"
+        launch = workers_page(Path(folder), numbers, inspect.getsource(_race))["launch"]
+        seconds, _ = launch(2, "_race", seconds=3000)
+    return {
+        "rounds": rounds,
+        "reference": "one_process",
+        "points": {
+            str(n): {
+                name: _quartiles([one / other for one, other in zip(found["one_process"], times)])
+                for name, times in found.items()
+            }
+            for n, found in zip(sizes, seconds)
+        },
+    }
+
+
+def workers_page(folder: Path, *more: str, points=((0.0,), (0.0,))) -> dict:
+    """Write the worker file of "Many workers, one gradient" and return the page's definitions.
+
+    Parameters: folder, for the file; more, source that the workers get besides the functions of
+    the page; points, (X, y).
+    """
+    tree = _definitions("beyond-workers.ipynb")
+    tree.body = [node for node in tree.body if getattr(node, "module", "") != "utils"]
+    call = 'if __name__ == "__main__":\n    begin(*sys.argv[1:])\n'
+    source = "\n\n".join([ast.unparse(tree), "import time", *more, call])
+    (folder / "worker.py").write_text(source, encoding="utf-8")
+    np.save(folder / "points.npy", np.array(points, dtype=float))
+    names = definitions("beyond-workers.ipynb")
+    names["folder"] = folder  # where the page's `launch` looks for the file
+    return names
+
+
+def _race(X, y):
+    """What the two workers do: for each size, the seconds of a step, round by round, by each way.
+
+    It runs among the definitions of the page, not here.
+    """
+    place = globals()
+    gradient_of, found = place["summed_gradient"], []
+    first = dist.get_rank() == 0
+    for n in place["SIZES"]:
+        points = torch.rand(2, n if first else n // 2, dtype=torch.float64)
+        theta = torch.tensor([1.0, 1.5], dtype=torch.float64)
+        steps = min(max(1_000_000 // n, 2), 1000)
+
+        def seconds(X, y, together, theta=theta, steps=steps):
+            dist.barrier()
+            start = time.perf_counter()
+            for _ in range(steps if together or first else 0):
+                gradient = gradient_of(theta, X, y)
+                if together:
+                    dist.all_reduce(gradient)
+            return (time.perf_counter() - start) / steps
+
+        half = points[:, : n // 2]
+        times = {"one_process": [], "two_processes": []}
+        for round_ in range(-1, place["ROUNDS"]):
+            turn = {"one_process": seconds(*points, False), "two_processes": seconds(*half, True)}
+            for name in times if round_ >= 0 else ():
+                times[name].append(turn[name])
+        found.append(times)
+    return found
+
+
 def measure_pinned_memory(*, batch: int = 1_000_000, rounds: int = 31) -> dict | None:
     """Copying a batch to the GPU from pinned and from ordinary memory; None without a GPU."""
     if not torch.cuda.is_available():
@@ -177,6 +256,8 @@ def main(arguments: list[str] | None = None) -> int:
     loading = measure_loading(**few)
     print("mini-batches ...", flush=True)
     minibatches = measure_minibatches(**few)
+    print("workers ...", flush=True)
+    workers = measure_workers(**few)
     record = {
         "command": "python -m book.proof.measure",
         "unit": "times as fast as the first of its group; median and quartiles over the rounds",
@@ -184,6 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
         "loading": loading,
         "minibatches": minibatches,
         "pinned_memory": measure_pinned_memory(**few),
+        "workers": workers,
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -26,7 +26,13 @@ from utils.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
-PAGES = ("beyond-learning-rate", "beyond-optimizers", "beyond-minibatches", "beyond-loading")
+PAGES = (
+    "beyond-learning-rate",
+    "beyond-optimizers",
+    "beyond-minibatches",
+    "beyond-loading",
+    "beyond-workers",
+)
 X, _, y, _ = utils.data.load_chapter_data()
 
 
@@ -257,6 +263,9 @@ def test_one_command_makes_the_record_anew(tmp_path, monkeypatch):
         measure,
         "measure_minibatches",
         lambda f=measure.measure_minibatches, **few: f(sizes=(85, 1000), **few),
+    )
+    monkeypatch.setattr(
+        measure, "measure_workers", lambda f=measure.measure_workers, **few: f(sizes=(64,), **few)
     )
     monkeypatch.setattr(measure, "_seconds", lambda task: (task(), 1.0)[1])
     output = tmp_path / "recorded" / "timings.json"
