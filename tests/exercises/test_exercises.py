@@ -709,6 +709,7 @@ WRONG_FIGURES = [
     (1, lambda: line_figure(pairs=[(1.2, 2.3)]), "b is where x = 0"),
     (1, lambda: line_figure(pairs=[gradients.least_squares(X, Y)]), "least-squares line"),
     (1, lambda: line_figure(ends=(0, 0.5)), "from x = 0 to x = 1"),
+    (1, lambda: line_figure(ends=(0.4, 1)), "from x = 0 to x = 1"),
     (1, lambda: line_figure(ylim=(2.2, 3)), "cut off some of the training points"),
     (1, lambda: "figure.png", "not an Axes but a text"),
     (1, lambda: panels(), "1 Axes wanted, 2 found"),
