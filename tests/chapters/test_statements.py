@@ -111,6 +111,14 @@ PYTORCH = [
     ("Unlike `.to` of a tensor it changes the model itself, and its parameters stay leaves", """
      m = nn.Linear(1, 1)
      m.to("meta") is m and m.weight.device.type == "meta" and m.weight.is_leaf"""),
+    ("The tensor `b` would go on changing in the list", """
+     kept = [b]
+     with torch.no_grad(): b -= 1
+     kept[0].item() == 0"""),
+    ("the call also runs what others may have hooked to it", """
+     m, seen = nn.Linear(1, 1), []; m.register_forward_hook(lambda *_: seen.append(1)); m.forward(torch.ones(1)); before = len(seen); m(torch.ones(1))
+     before == 0 and len(seen) == 1"""),
+    ("without it the first call would be refused", "raises(RuntimeError, lambda: nn.Linear(1, 1)(torch.ones(3, 1).double()))"),
     ("PyTorch then calls `forward`", """
      class Two(nn.Module):
          def forward(self, x): return 2 * x
@@ -177,6 +185,10 @@ DATALOADER = [
      f = io.BytesIO(); torch.save({"a": [torch.ones(1), 2, "text"]}, f); f.seek(0); read = torch.load(f)
      g = io.BytesIO(); torch.save(nn.Linear(1, 1), g); g.seek(0)
      read["a"][1:] == [2, "text"] and raises(pickle.UnpicklingError, lambda: torch.load(g))"""),
+    ("save the optimizer's `state_dict()`, too", """
+     o = torch.optim.Adam([p]); p.grad = torch.ones(1); o.step(); q = torch.optim.Adam([p]); q.load_state_dict(o.state_dict())
+     torch.equal(q.state[p]["exp_avg"], o.state[p]["exp_avg"])"""),
+    ("To look at a single batch, take `X, y = next(iter(loader))`", "len(next(iter(DataLoader(points, batch_size=4)))) == 2"),
     ("says on which device the loaded tensors shall be", """
      f = io.BytesIO(); torch.save(torch.ones(1), f); f.seek(0)
      torch.load(f, map_location="meta").device.type == "meta" """),
