@@ -170,6 +170,10 @@ def test_the_squares_of_the_residuals_are_squares(unnumbered, points):
         point = points[0] == square.get_x()
         residual = (points[1][point] - y0 - w * (square.get_x() - x0)).item()
         assert square.get_width() == square.get_height() == pytest.approx(abs(residual))
+        ends = square.get_y(), square.get_y() + square.get_height()
+        assert max(ends) == pytest.approx(
+            max(points[1][point].item(), y0 + w * (square.get_x() - x0))
+        )
 
 
 def test_the_way_downhill_is_minus_the_gradient(unnumbered, points):
