@@ -387,11 +387,6 @@ def test_no_text_of_quarto_is_left_in_the_real_notebooks(real):
                 assert markup not in prose, f"{path.name}: {markup} in {prose}"
 
 
-def without_png(output):
-    data = {mime: value for mime, value in output.get("data", {}).items() if mime != "image/png"}
-    return {**output, "data": data, "execution_count": 0}
-
-
 def test_every_vector_figure_has_a_picture_for_notebooks_not_trusted_yet(real):
     figures = 0
     for notebook in real.values():
@@ -408,17 +403,10 @@ def test_every_vector_figure_has_a_picture_for_notebooks_not_trusted_yet(real):
     assert figures >= 6
 
 
-def test_the_real_notebooks_are_valid_keep_their_outputs_and_fetch_nothing(real):
-    for path, notebook in real.items():
+def test_the_real_notebooks_are_valid_and_fetch_nothing(real):
+    for notebook in real.values():
         nbformat.validate(notebook)
-        source = nbformat.read(ROOT / "chapters" / path.name, as_version=4)
-        ours = {cell.id: cell for cell in notebook.cells}
-        assert len(ours) == len(notebook.cells), "a cell's name appears twice"
-        for cell in source.cells:
-            if cell.cell_type == "code":
-                assert [without_png(o) for o in ours[cell.id].outputs] == [
-                    without_png(o) for o in cell.outputs
-                ]
+        assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
         code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
         assert not re.search(
             r"^\s*[!%](?!%book_file)|\bpip\b|urlopen|urlretrieve", code, re.MULTILINE
