@@ -35,6 +35,9 @@ PACKAGES = ("utils", "explorer", "exercises")
 #: The folders whose data files travel, where code names them.
 FOLDERS = (*PACKAGES, "chapters/recorded")
 
+#: The files beside the modules that only the site reads: those of the front page.
+SITE_ONLY = "front*"
+
 #: The modules that a learner reads, in this order: each has a cell of its own, in plain text.
 READABLE = tuple(
     f"utils/{name}.py" for name in ("data", "gradients", "optimizers", "descent", "plots")
@@ -437,12 +440,15 @@ class _Shelf:
     def __init__(self, root: Path):
         self.root = root
         self.needs = cache(self._needs)
-        #: A data file's name -> its path: what lies beside the modules, and what was recorded.
+        #: The name of a data file beside the modules, or of a recorded one -> what it brings: the
+        #: file, and those that differ in the suffix, as a script and its style sheet do.
         self.data: dict[str, set[str]] = {}
         for folder in FOLDERS:
-            for path in sorted((root / folder).glob("*.*")):
-                if path.is_file() and path.suffix not in (".py", ".pyc"):
-                    self.data.setdefault(path.name, set()).add(f"{folder}/{path.name}")
+            paths = [path for path in (root / folder).glob("*.*") if path.suffix != ".py"]
+            for path in paths:
+                if not path.match(SITE_ONLY):
+                    alike = {f"{folder}/{other.name}" for other in paths if other.stem == path.stem}
+                    self.data.setdefault(path.name, set()).update(alike)
 
     def files(self, names: set[str]) -> dict[str, str]:
         """The texts of these files and of all that they need in turn."""

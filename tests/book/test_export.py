@@ -255,16 +255,22 @@ def test_a_package_travels_module_by_module_and_says_what_it_is(project):
     package.mkdir()
     (package / "__init__.py").write_text('"""The checks of ``this`` book."""\n')
     (package / "_core.py").write_text("VALUE = 1\n")
-    (package / "one.py").write_text("from . import _core\nfrom ._core import VALUE\n")
+    (package / "one.py").write_text(
+        "from . import _core\nfrom ._core import VALUE\nSCRIPT, WRITTEN = 'form.js', 'front.html'\n"
+    )
     (package / "two.py").write_text("import exercises._core\n")
+    (package / "form.js").write_text("1\n")
+    (package / "form.css").write_text("p {}\n")
+    (package / "front.html").write_text("<p>\n")
     set_in_book(project, "repo-url: https://github.com/me/book")
     write(project, "one", new_code_cell("from exercises import one"))
     notebook = exported(project)
     names = {name for name in files_of(notebook) if name.startswith("exercises/")}
-    assert names == {"exercises/__init__.py", "exercises/_core.py", "exercises/one.py"}
+    modules = {"exercises/__init__.py", "exercises/_core.py", "exercises/one.py"}
+    assert names == {*modules, "exercises/form.css", "exercises/form.js"}
     cell = next(cell for cell in notebook.cells if cell.id == "files-exercises")
     assert cell.source.splitlines()[:5] == [
-        '#@title Compressed: exercises (3 files) { display-mode: "form" }',
+        '#@title Compressed: exercises (5 files) { display-mode: "form" }',
         "# These files travel compressed, because nobody needs to change them here. Running the cell",
         "# writes them beside this notebook, as they are; there you can read them, or at "
         "https://github.com/me/book/blob/HEAD/exercises:",
