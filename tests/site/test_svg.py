@@ -1,0 +1,138 @@
+"""Drawings inside a page: the same lines in fewer bytes, names that are unique, a text for all."""
+
+import math
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from book import BookError
+from book.site import svg
+
+HEAD = (
+    '<?xml version="1.0"?><!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "x.dtd">'
+    '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+    'width="30pt" height="15pt" viewBox="0 0 30 15" version="1.1">'
+)
+
+
+def inline(body, page=None, alt="What it shows"):
+    return ElementTree.fromstring((page or svg.Page()).inline(f"{HEAD}{body}</svg>", alt))
+
+
+def drawn(path):
+    """The points of a path of M, L, m, l and z, absolute."""
+    x = y = 0.0
+    for command, numbers in re.findall(r"([MLmlz])([^MLmlz]*)", path):
+        values = [float(n) for n in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", numbers)]
+        for dx, dy in zip(values[::2], values[1::2]):
+            x, y = (dx, dy) if command in "ML" else (x + dx, y + dy)
+            yield x, y
+
+
+def test_it_has_a_role_a_text_a_size_and_nothing_that_draws_nothing():
+    made = inline(
+        "<metadata>m</metadata><defs><style>*{}</style></defs><!-- c --><g> </g><g><g/></g>"
+        '<text x="1.23456">a &lt; b</text>',
+        alt='"quoted" & <b>',
+    )
+    assert made.attrib == {
+        "role": "img",
+        "aria-label": '"quoted" & <b>',
+        "width": "40",
+        "height": "20",
+        "stroke-linejoin": "round",
+        "stroke-linecap": "butt",
+        "viewBox": "0 0 30 15",
+    }
+    assert [(child.tag, child.text, child.attrib) for child in made] == [
+        ("text", "a < b", {"x": "1.23"})
+    ]
+
+
+def test_styles_become_attributes_and_numbers_are_rounded():
+    (made,) = inline(
+        '<g style="fill: #ffffff; stroke-width: 0.8;" id="axes_1" '
+        'transform="translate(1.23456 -0.001) scale(0.015625)"><path d="M 1 1"/></g>'
+    )
+    assert made.attrib == {
+        "transform": "translate(1.23 0) scale(0.015625)",
+        "fill": "#ffffff",
+        "stroke-width": "0.8",
+    }
+
+
+def test_what_is_referred_to_is_named_and_what_two_figures_show_is_defined_once():
+    body = (
+        '<defs><path id="glyph" d="M 0 0 L 1.23456 1" style="stroke: #000000"/></defs>'
+        '<g clip-path="url(#clip)"><g><use xlink:href="#glyph" x="3"/></g></g>'
+        '<clipPath id="clip"><rect width="3"/></clipPath>'
+    )
+    page = svg.Page()
+    first, second = inline(body, page), inline(body, page)
+    assert first.find("defs/path").attrib == {"id": "d1", "d": "m0 0 1.23 1", "stroke": "#000000"}
+    assert first.find("g/use").attrib == {"href": "#d1", "x": "3"}
+    assert (first.find("g").get("clip-path"), first.find("clipPath").get("id")) == (
+        "url(#d2)",
+        "d2",
+    )
+    assert second.find("defs") is None
+    assert second.find("g/use").get("href") == "#d1"
+    assert (second.find("g").get("clip-path"), second.find("clipPath").get("id")) == (
+        "url(#d3)",
+        "d3",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "short"),
+    [
+        ("M 0 72 L 144 72 L 144 0 z", "m0 72 144 0 0-72z"),
+        ("M 1.04 1.06 L 1.26 0.5", "m1 1.1 .3-.6"),
+        ("M 5 5 z M 6 6 L 7 7", "m5 5zm1 1 1 1"),
+        ("M 0 0 Q 1 1 2 0 Q 3 -1 4 0", "m0 0q1 1 2 0 1-1 2 0"),
+        ("M 0 0 C 1 1 2 2 3 3", "m0 0c1 1 2 2 3 3"),
+        ("M 0 0 A 1 1 0 0 1 2 2", "M 0 0 A 1 1 0 0 1 2 2"),
+        ("M 0 0 L 1", "M 0 0 L 1"),
+    ],
+)
+def test_a_path_in_relative_steps(path, short):
+    assert svg.relative(path, 10) == short
+
+
+def test_rounding_does_not_add_up_along_a_path():
+    points = [(0.333 * i, math.sin(i)) for i in range(200)]
+    path = "M" + "L".join(f"{x} {y}" for x, y in points)
+    made = list(drawn(svg.relative(path, 10)))
+    assert len(made) == 200
+    assert all(math.dist(a, b) < 0.08 for a, b in zip(points, made))
+
+
+@pytest.mark.parametrize("end", ["", "z"])
+def test_a_contour_loses_points_and_keeps_its_shape(end):
+    points = [(40 + 40 * math.cos(t / 200), 40 * math.sin(t / 200)) for t in range(1200)]
+    path = "M " + " L ".join(f"{x:.6f} {y:.6f}" for x, y in points) + f" {end}"
+    kept = list(drawn(svg.simplified(path)))
+    assert 20 < len(kept) < 200
+    assert svg.simplified(path).endswith(end)
+    assert {kept[0], kept[-1]} <= {(round(x, 6), round(y, 6)) for x, y in (points[0], points[-1])}
+    for x, y in points:  # the nearest point of the polyline that is kept
+        assert min(apart(x, y, a, b) for a, b in zip(kept, kept[1:])) <= 0.031
+
+
+def apart(x, y, start, end):
+    (a, b), (c, d) = start, end
+    length = (c - a) ** 2 + (d - b) ** 2
+    along = max(0, min(1, ((x - a) * (c - a) + (y - b) * (d - b)) / length)) if length else 0
+    return math.hypot(x - a - along * (c - a), y - b - along * (d - b))
+
+
+@pytest.mark.parametrize("path", ["M 0 0 L 1 1 L 2 2", "M 0 0 " + "Q 1 1 2 2 " * 30])
+def test_short_lines_and_curves_are_not_simplified(path):
+    assert svg.simplified(path) == path
+
+
+@pytest.mark.parametrize("text", ["<svg", "not a drawing", "<html/>"])
+def test_what_is_no_drawing_is_refused(text):
+    with pytest.raises(BookError, match="a figure is not an SVG drawing"):
+        svg.Page().inline(text, "")
