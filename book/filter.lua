@@ -349,6 +349,7 @@ end
 
 handlers = {
   Link = function(link)
+    if link.classes:includes("btn") and edition ~= "html" then return {} end -- nothing to press on paper
     local there = target(link.target)
     if not there then return link.content end
     link.target = there
@@ -456,6 +457,7 @@ end
 local function explorer(div)
   local stills = div.content:walk(handlers)
   if edition == "typst" then
+    stills = stills:walk({ Image = function(image) image.attributes.width = "100%" return image end })
     local blocks = pandoc.Blocks({ typst("#grid(columns: (1fr, 1fr), gutter: 1em,") })
     for _, still in ipairs(stills) do blocks:extend({ typst("["), still, typst("],") }) end
     blocks:insert(typst(")"))

@@ -29,7 +29,7 @@ RANGE = {
     "lr": (0.001, 3.0),
     "x": (0.0, 1.0),
     "y": (1.0, 3.8),
-    "J": (0.005, 20.0),
+    "J": (0.003, 20.0),
 }
 LEVELS = (*plots.LEVELS, 1.0, 2.0, 4.0)  # inside the first one, a run has arrived
 ALL_POINTS = data.load_chapter_data()[0].size
@@ -271,7 +271,8 @@ def _draw_map(ax, run: descent.Descent) -> None:
     plots.plot_contours(b, w, surface, levels=LEVELS, best=best, colorbar=False, ax=ax)
     path = _near(run).path
     ax.plot(*path.T, color=plots.ORANGE, linestyle="-", linewidth=0.8)
-    plots.plot_gd_path(path, ax=ax, arrows=False)
+    places = np.unique((50 * path).round(), axis=0, return_index=True)[1]  # one dot a place
+    plots.plot_gd_path(path[np.sort(places)], ax=ax, arrows=False)
     for name, (x, y) in (("start", path[0]), ("best", best)):
         ax.annotate(name, (x, y), (7, 5), textcoords="offset points", color=plots.INK)
     ax.set(xlim=RANGE["b"], ylim=RANGE["w"], title="Every line is a point (b, w)")
@@ -282,7 +283,7 @@ def _draw_data(ax, run: descent.Descent) -> None:
     plots.plot_data(X, y, ax=ax, label=None)
     plots.plot_line(run.path[0], ax=ax, color=plots.ORANGE, linestyle="--", linewidth=1.2)
     plots.plot_line(_near(run).path[-1], ax=ax)
-    ax.annotate("start", (0.03, run.path[0] @ (1, 0.03)), (0, -12), textcoords="offset points")
+    ax.annotate("start", (0.5, run.path[0] @ (1, 0.5)), (6, -8), textcoords="offset points")
     ax.set(xlim=RANGE["x"], ylim=RANGE["y"], title="Data and line")
 
 

@@ -311,7 +311,7 @@ ${has("batches") ? field("batch", "Batch size", range("batch", 1, n)) : ""}
 ${has("optimizers") ? field("optimizer", "Optimizer", choose("optimizer", Object.keys(optimizers))) : ""}
 <div class="bar"><button id="play" type="button">Play</button>${front ? "" : `<button id="step" type="button">Step</button>`}${range("k", 0, 1, 'aria-label="Step shown"')}<button id="reset" type="button">Reset</button></div>
 </div>
-${panel("data", front ? "The points and one line" : "The square is J, the mean square", `The ${n} training points, the line of the step shown with its residuals, and the least-squares line (dashed)`)}
+${panel("data", front ? "The points and one line" : "The square has area J", `The ${n} training points, the line of the step shown with its residuals, and the least-squares line (dashed)`)}
 ${front ? "" : panel("curve", "Learning curve", "J at every iteration, logarithmic scale; the dashed line is the smallest possible J")}
 </div>
 ${front ? "" : `<dl class="values"><div><dt id="unit">step</dt><dd id="k-now"></dd></div><div><dt>b</dt><dd id="b-now"></dd></div><div><dt>w</dt><dd id="w-now"></dd></div><div><dt>J</dt><dd id="J-now"></dd></div></dl>`}
@@ -430,7 +430,7 @@ ${has("batches") ? field("order", "Order of the points", choose("order", ["given
         if (event.target !== handle) move(event);
       };
       box.onpointermove = (event) => (this.dragging ? move(event) : this.look(...at(event)));
-      box.onpointerup = box.onpointercancel = () => (this.dragging = false);
+      box.onpointerup = box.onpointercancel = () => ((this.dragging = false), this.schedule());
       box.onpointerleave = () => this.look(NaN, NaN);
       box.onclick = (event) => event.pointerType === "touch" && event.target !== handle && move(event);
       handle.onkeydown = (event) => {
@@ -601,13 +601,16 @@ ${has("batches") ? field("order", "Order of the points", choose("order", ["given
         this.drawData(at);
         if (this.curve) this.drawCurve(k, at);
       }
+      // A hand that moves reads no digits: words cost a layout, and follow ten times a second.
+      if ((this.dragging || this.playing) && performance.now() - this.told < 100) return;
+      this.told = performance.now();
       this.tell(at);
     }
 
     drawMap(k, at) {
       const { map: m, run, settings: s, config: { optimum: [b, w] }, controls: c } = this, end = run.updates;
       const best = [m.px(b), m.py(w)], start = [m.px(s.b), m.py(s.w)], now = [m.px(run.b[at]), m.py(run.w[at])];
-      const apart = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]) > 44;
+      const apart = (one, other, by = 44) => Math.hypot(one[0] - other[0], one[1] - other[1]) > by;
       m.begin(this.ink);
       m.within(() => {
         if (k < end) m.line(run.b, run.w, end, "orange", { width: 1.25, alpha: 0.25 });
@@ -631,10 +634,10 @@ ${has("batches") ? field("order", "Order of the points", choose("order", ["given
         m.arrow(x - dx * unit, y - dy * unit, dx * unit, dy * unit, "stop", 3);
         m.say(`leaves at step ${out}`, x - dx * unit, y - dy * unit - 8, "stop");
       }
-      if (apart(best, now)) m.say("best", best[0], best[1] - 8);
+      if (apart(best, now, 12)) m.say("best", best[0], best[1] + 20);
       if (m.has(run.b[at], run.w[at])) {
         m.spot(...[run.b[at], run.w[at]], "orange");
-        if (at && apart(now, start)) m.say(apart(best, now) ? "now" : "now, best", now[0], now[1] - 8, "orange");
+        if (at && apart(now, start)) m.say(apart(best, now, 12) ? "now" : "now, best", now[0], now[1] - 8, "orange");
       }
       if (apart(start, now) || !at) m.say("start", start[0], start[1] + 20, "orange");
       this.handle.style.transform = `translate(${LEFT + start[0]}px, ${TOP + start[1]}px)`;
@@ -690,7 +693,7 @@ ${has("batches") ? field("order", "Order of the points", choose("order", ["given
         c.line(null, run.J, k, "blue", { width: 2 });
       });
       c.spot(at, run.J[at], "orange");
-      c.say("smallest J", 0, c.py(this.config.minimum) - 5, "soft");
+      c.say("smallest J", 0, c.py(this.config.minimum) + 13, "soft");
     }
 
     tell(k) {

@@ -49,6 +49,13 @@
   new ResizeObserver(reachable).observe(document.body);
   addEventListener("toggle", reachable, true);
 
+  // ---- Drawings out of sight are not painted: half of what a frame of the explorer costs ----
+  if (document.querySelector("gd-explorer"))
+    for (const drawing of $$("figure:not(.explorer) > .drawing")) {
+      drawing.style.containIntrinsicSize = `auto ${drawing.clientWidth}px auto ${drawing.clientHeight}px`;
+      drawing.style.contentVisibility = "auto";
+    }
+
   // ---- Copy ----
   for (const code of $$("pre.code")) {
     const button = document.createElement("button");

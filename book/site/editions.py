@@ -75,7 +75,7 @@ def one_page(book: Book, page: Page, edition: str, scratch: Path) -> dict:
             svg = read_text(book.root / page.source.parent / source, f"{page.source}: {source}")
         target[0] = f"media/{page.source.stem}-{Path(source).stem}.svg"
         (scratch / target[0]).write_text(svg, "utf-8")
-        if edition == "typst":
+        if edition == "typst" and "width" not in dict(attributes[2]):
             # On paper a little smaller than drawn, and never wider than the text, of 402 points.
             box = parsed(svg).get("viewBox", "0 0 400 0").split()
             attributes[2].append(["width", f"{min(100, float(box[2]) * 0.85 / 4.02):.0f}%"])

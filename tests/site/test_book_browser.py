@@ -145,7 +145,7 @@ def test_search_that_finds_nothing_says_so_and_escape_closes_it(visit):
     page = visit("index")
     page.get_by_role("button", name="Search").click()
     page.get_by_role("combobox").fill("xylophone quartz")
-    assert "Nothing found" in page.get_by_role("status").inner_text()
+    assert "Nothing found" in page.get_by_role("dialog").get_by_role("status").inner_text()
     page.keyboard.press("Escape")
     assert not page.locator("dialog").is_visible()
     page.keyboard.press("Control+k")
