@@ -2,7 +2,7 @@
 
 ``Explorer(...)`` as the last line of a notebook cell shows the custom element of gd-explorer.js,
 and a still figure where no script runs.  Every number that the element needs is written here, from
-``utils``: the script holds none.  ``python -m explorer`` writes what the front page shows.
+``utils``: the script holds none.  explorer/__main__.py makes the front page's files.
 """
 
 from __future__ import annotations
@@ -20,29 +20,21 @@ import numpy as np
 from utils import _validate, data, descent, gradients, optimizers, plots, published
 
 SCRIPT = Path(__file__).with_name("gd-explorer.js")
+STYLE = Path(__file__).with_name("gd-explorer.css")
 SHOW = ("path", "batches", "optimizers", "all", "front")
 # Of a full-batch run, a mini-batch run, and one whose orders, a tenth of a kilobyte each, are written out
 MAX_STEPS, MAX_EPOCHS, MAX_RESHUFFLED = 400, 50, 10
 RANGE = {
-    "b": (0.0, 3.0),
-    "w": (0.0, 3.0),
-    "lr": (0.001, 3.0),
-    "x": (0.0, 1.0),
-    "y": (1.0, 3.8),
-    "J": (0.003, 20.0),
-}
+    "b": (0.0, 3.0), "w": (0.0, 3.0), "lr": (0.001, 3.0),
+    "x": (0.0, 1.0), "y": (1.0, 3.8), "J": (0.003, 20.0),
+}  # fmt: skip
 LEVELS = (*plots.LEVELS, 1.0, 2.0, 4.0)  # inside the first one, a run has arrived
 ALL_POINTS = data.load_chapter_data()[0].size
 ETA = "\N{GREEK SMALL LETTER ETA}"
 _DEFAULTS = {
-    "b": descent.START[0],
-    "w": descent.START[1],
-    "lr": 0.2,
-    "epochs": 10,
-    "batch": ALL_POINTS,
-    "order": "given",
-    "optimizer": "gd",
-}
+    "b": descent.START[0], "w": descent.START[1], "lr": 0.2, "epochs": 10,
+    "batch": ALL_POINTS, "order": "given", "optimizer": "gd",
+}  # fmt: skip
 
 
 def _preset(
@@ -180,28 +172,21 @@ class Explorer:
         best, section = gradients.least_squares(X, y), self.preset[:3]
         tasks = [] if self.show == "front" else TASKS[section]
         return {
-            "name": self.name,
-            "show": self.show,
-            "preset": self.preset,
-            "settings": self.settings,
-            "defaults": _DEFAULTS,
-            "x": _base64(X.astype("<f8").tobytes()),
-            "y": _base64(y.astype("<f8").tobytes()),
+            "name": self.name, "show": self.show, "preset": self.preset,
+            "settings": self.settings, "defaults": _DEFAULTS,
+            "x": _base64(X.astype("<f8").tobytes()), "y": _base64(y.astype("<f8").tobytes()),
             "hessian": gradients.mse_hessian(X).tolist(),
-            "optimum": best.tolist(),
-            "minimum": gradients.mse(best, X, y),
-            "levels": LEVELS,
-            "range": RANGE,
+            "optimum": best.tolist(), "minimum": gradients.mse(best, X, y),
+            "levels": LEVELS, "range": RANGE,
             "most": {"steps": MAX_STEPS, "epochs": MAX_EPOCHS, "reshuffled": MAX_RESHUFFLED},
             "orders": _orders() if self.show in ("batches", "all") else "",
-            "optimizers": {
-                # an optimizer's defaults are its own attributes
+            "optimizers": {  # an optimizer's defaults are its own attributes
                 key: {k: v for k, v in vars(rule(1.0)).items() if k != "lr" and k[0] != "_"}
                 for key, rule in optimizers.OPTIMIZERS.items()
             },
             "presets": [preset for key, preset in PRESETS.items() if key[:3] == section],
             "tasks": tasks,
-        }
+        }  # fmt: skip
 
     def run(self) -> descent.Descent:
         """The run of the settings, by ``utils.descent``; as far as it stays finite."""
@@ -239,23 +224,13 @@ class Explorer:
         with plt.style.context(plots.STYLE):
             figure = plt.figure(figsize=(7.2, 4.56), layout="constrained")
             left, above, below = figure.subplot_mosaic("AB;AC", width_ratios=(1.5, 1)).values()
-            _draw_map(left, self.run())
-            _draw_data(above, self.run())
+            draw_map(left, self.run())
+            draw_data(above, self.run())
             plots.plot_learning_curve(_near(self.run()).losses, ax=below)
             below.set(yscale="log", ylim=RANGE["J"], title="Learning curve")
             title = f"{s['optimizer']}, $\\eta$ = {s['lr']:g}, {s['epochs']} {unit}{how}"
             figure.suptitle(title, fontsize=10, color=plots.GREY)
-            return _svg(figure)
-
-    def front(self) -> dict:
-        """The files of the front page by name: two stills and the element's opening tag."""
-        files = {"front.html": self.tag() + "\n"}
-        for name, draw in (("front-data.svg", _draw_data), ("front-map.svg", _draw_map)):
-            with plt.style.context(plots.STYLE):
-                figure, ax = plt.subplots(figsize=(3.6, 3.3), layout="constrained")
-                draw(ax, self.run())
-                files[name] = _svg(figure)
-        return files
+            return svg_of(figure)
 
 
 def _near(run: descent.Descent) -> descent.Descent:
@@ -264,7 +239,7 @@ def _near(run: descent.Descent) -> descent.Descent:
     return descent.Descent(run.path[:end], run.losses[:end])
 
 
-def _draw_map(ax, run: descent.Descent) -> None:
+def draw_map(ax, run: descent.Descent) -> None:
     X, _, y, _ = data.load_chapter_data()
     b, w = (np.linspace(*RANGE[name], 121) for name in "bw")
     surface, best = gradients.loss_surface(b, w, X, y), gradients.least_squares(X, y)
@@ -278,7 +253,7 @@ def _draw_map(ax, run: descent.Descent) -> None:
     ax.set(xlim=RANGE["b"], ylim=RANGE["w"], title="Every line is a point (b, w)")
 
 
-def _draw_data(ax, run: descent.Descent) -> None:
+def draw_data(ax, run: descent.Descent) -> None:
     X, _, y, _ = data.load_chapter_data()
     plots.plot_data(X, y, ax=ax, label=None)
     plots.plot_line(run.path[0], ax=ax, color=plots.ORANGE, linestyle="--", linewidth=1.2)
@@ -287,7 +262,7 @@ def _draw_data(ax, run: descent.Descent) -> None:
     ax.set(xlim=RANGE["x"], ylim=RANGE["y"], title="Data and line")
 
 
-def _svg(figure) -> str:
+def svg_of(figure) -> str:
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     plt.close(figure)
@@ -299,8 +274,7 @@ def script() -> str:
 
     book/site/render.py does the same, because the site imports nothing of the chapter.
     """
-    css, js = (_squeezed(SCRIPT.with_suffix(suffix)) for suffix in (".css", ".js"))
-    return js.replace('"gd-explorer.css"', json.dumps(css))
+    return _squeezed(SCRIPT).replace(f'"{STYLE.name}"', json.dumps(_squeezed(STYLE)))
 
 
 def _squeezed(path: Path) -> str:

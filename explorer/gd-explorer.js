@@ -337,9 +337,9 @@ ${has("batches") ? field("order", "Order of the points", choose("order", ["given
       this.themes = new MutationObserver(() => this.theme());
       for (const node of [document.documentElement, document.body].filter(Boolean))
         this.themes.observe(node, { attributes: true });
-      this.media = matchMedia("(prefers-color-scheme: dark)");
-      this.media.onchange = () => this.theme();
-      addEventListener("hashchange", (this.onHash = () => this.read(location.hash)));
+      const { signal } = (this.here = new AbortController());
+      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.theme(), { signal });
+      addEventListener("hashchange", () => this.read(location.hash), { signal });
       this.theme();
       this.read(location.hash);
     }
@@ -347,8 +347,7 @@ ${has("batches") ? field("order", "Order of the points", choose("order", ["given
     disconnectedCallback() {
       this.watch.disconnect();
       this.themes.disconnect();
-      this.media.onchange = null;
-      removeEventListener("hashchange", this.onHash);
+      this.here.abort();
       this.playing = false;
       for (const timer of [this.saying, this.writing]) clearTimeout(timer);
     }
