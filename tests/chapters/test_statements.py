@@ -202,7 +202,7 @@ DIFFERENT = [
      for i in range(8, 80, 8): r += a[i : i + 8]
      ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7])) == a.sum()"""),
     ("`math.fsum` rounds only once, at the end", "math.fsum([1e16, 1.0, -1e16]) == 1.0 != sum([1e16, 1.0, -1e16])"),
-    ("PyTorch makes float32 from Python's numbers unless told otherwise", "torch.tensor([1.0]).dtype == nn.Linear(1, 1).weight.dtype == torch.float32"),
+    ("PyTorch makes float32 from Python's floats unless told otherwise", "torch.tensor([1.0]).dtype == nn.Linear(1, 1).weight.dtype == torch.float32"),
     ("*Iterating* a `DataLoader` draws from the global stream, even one that does not shuffle", """
      before = torch.get_rng_state(); next(iter(DataLoader(range(3))))
      not torch.equal(before, torch.get_rng_state())"""),
