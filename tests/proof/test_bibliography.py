@@ -32,6 +32,7 @@ VOLUME_0 = {
     "journal of machine learning research": 1999,
     "ussr computational mathematics and mathematical physics": 1960,
     "the annals of mathematical statistics": 1929,
+    "proceedings of the vldb endowment": 2007,
 }
 #: Publishers whose DOIs speak of the year, the volume or the first page.
 SPEAKING = {
