@@ -14,7 +14,6 @@ import gc
 import inspect
 import json
 import multiprocessing
-import os
 import platform
 import statistics
 import sys
@@ -28,6 +27,7 @@ import torch
 import torch.distributed as dist
 
 from book import notebooks
+from book.proof.ledger import machine
 from utils import data, gradients
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,11 +233,12 @@ def measure_pinned_memory(*, batch: int = 1_000_000, rounds: int = 31) -> dict |
 
 def environment() -> dict:
     """What the ratios depend on most."""
+    here = machine()
     return {
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
+        "system": here["system"],
+        "machine": here["architecture"],
+        "processor": here["processor"],
+        "cores": here["cores"],
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "torch_threads": torch.get_num_threads(),
         "python": platform.python_version(),
@@ -298,15 +299,6 @@ def _quartiles(values: list[float]) -> dict:
 def _rounded(ratio: float) -> float:
     """Three significant digits: more would be noise."""
     return float(f"{ratio:.3g}")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
 
 
 if __name__ == "__main__":
