@@ -268,10 +268,10 @@
       for (const [radius, ink] of [[7, "paper"], [5, color]]) this.dots([x], [y], [0], ink, radius);
     }
 
-    // A word beside (x, y) in pixels, or below it at the frame's edge, on a halo of paper.
-    say(word, x, y, color = "ink") {
+    // A word right of (x, y) in pixels, raised, or below it at the frame's edge, on a halo of paper.
+    say(word, x, y, rise, color = "ink") {
       const { pen, width, height } = this, wide = pen.measureText(word).width;
-      const [left, base] = x + 11 + wide > width ? [x - wide / 2, y + 26] : [x + 11, y];
+      const [left, base] = x + 11 + wide > width ? [x - wide / 2, y + 20] : [x + 11, y - rise];
       const at = [clamp(left, [2, width - wide - 2]), clamp(base, [12, height - 4])];
       Object.assign(pen, { lineWidth: 4, strokeStyle: this.ink.paper, fillStyle: this.ink[color] });
       pen.setLineDash([]);
@@ -631,14 +631,14 @@ ${has("batches") ? field("order", "Order of the points", choose("order", ["given
         const [x, y] = [m.px(b0 + t * (b1 - b0)), m.py(w0 + t * (w1 - w0))];
         const [dx, dy] = [clamp(m.px(b1) - m.px(b0), FAR), clamp(m.py(w1) - m.py(w0), FAR)], unit = 22 / Math.hypot(dx, dy);
         m.arrow(x - dx * unit, y - dy * unit, dx * unit, dy * unit, "stop", 3);
-        m.say(`leaves at step ${out}`, x - dx * unit, y - dy * unit - 8, "stop");
+        m.say(`leaves at step ${out}`, x - dx * unit, y - dy * unit, 8, "stop");
       }
-      if (apart(best, now, 12)) m.say("best", best[0], best[1] + 20);
+      if (apart(best, now, 12)) m.say("best", ...best, -20);
       if (m.has(run.b[at], run.w[at])) {
         m.spot(...[run.b[at], run.w[at]], "orange");
-        if (at && apart(now, start)) m.say(apart(best, now, 12) ? "now" : "now, best", now[0], now[1] - 8, "orange");
+        if (at && apart(now, start)) m.say(apart(best, now, 12) ? "now" : "now, best", ...now, 8, "orange");
       }
-      if (apart(start, now) || !at) m.say("start", start[0], start[1] + 20, "orange");
+      if (apart(start, now) || !at) m.say("start", ...start, -20, "orange");
       this.handle.style.transform = `translate(${LEFT + start[0]}px, ${TOP + start[1]}px)`;
     }
 
@@ -668,10 +668,10 @@ ${has("batches") ? field("order", "Order of the points", choose("order", ["given
         pen.globalAlpha = 0.3;
         pen.fillRect(d.width - side - 4, d.height - side - 4, side, side);
         pen.globalAlpha = 1;
-        d.say("J", d.width - (side > 30 ? side / 2 + 19 : side + 27), d.height - (side > 30 ? side / 2 : 8), "orange");
+        d.say("J", d.width - (side > 30 ? side / 2 + 19 : side + 27), d.height - (side > 30 ? side / 2 : 8), 0, "orange");
       });
       this.fits = i;
-      if (i < at) d.say(`line of step ${i}`, 0, d.height - 8, "stop");
+      if (i < at) d.say(`line of step ${i}`, 0, d.height, 8, "stop");
     }
 
     drawCurve(k, at) {
@@ -692,7 +692,7 @@ ${has("batches") ? field("order", "Order of the points", choose("order", ["given
         c.line(null, run.J, k, "blue", { width: 2 });
       });
       c.spot(at, run.J[at], "orange");
-      c.say("smallest J", 0, c.py(this.config.minimum) + 13, "soft");
+      c.say("smallest J", 0, c.py(this.config.minimum), -13, "soft");
     }
 
     tell(k) {

@@ -4,6 +4,7 @@ import functools
 import http.server
 import threading
 import time
+import zipfile
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_the_front_page_says_at_once_what_to_press(engine, shelf, page_of, width
     for selector in (".data .box", ".map .box", "#play"):
         left, top, across, tall = page.box(selector)
         assert left >= 0 and left + across <= width and top + tall <= height, selector
+    assert page.box(".data .box")[1::2] == pytest.approx(page.box(".map .box")[1::2], abs=1)
     buttons = page.run(
         "() => [...document.querySelectorAll('main .btn')].map((a) => [a.textContent, a.getBoundingClientRect().top])"
     )
@@ -78,3 +80,11 @@ def test_without_script_the_two_stills_stand_side_by_side(chromium, shelf):
     assert len(stills) == 2
     assert stills[0]["y"] == pytest.approx(stills[1]["y"], abs=2)
     assert stills[0]["x"] + stills[0]["width"] <= stills[1]["x"]
+
+
+def test_on_paper_the_two_stills_stand_for_it(book):
+    """Nor is there anything to press."""
+    with zipfile.ZipFile(next(book.folder.glob("*.epub"))) as epub:
+        texts = [epub.read(name).decode() for name in epub.namelist() if name.endswith(".xhtml")]
+    front = next(text for text in texts if 'class="stills"' in text)
+    assert front.count("<img") == 2 and "Start reading" not in front and "gd-explorer" not in front
