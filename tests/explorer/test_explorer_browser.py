@@ -423,6 +423,7 @@ def test_play_pause_step_and_reset(visit):
     page.click("#reset")
     assert page.text("#k-now") == "200 of 200"
     page.ex("e.set({ epochs: 2 })")
+    page.settle()
     page.ex("$('#play').click()")
     until(page, "e.k === 2 && !e.playing")
 
