@@ -354,6 +354,19 @@ def test_only_definitions_of_a_page_are_run():
     assert "points" not in names and "batches" not in names
 
 
+def test_what_is_said_of_colabs_packages_is_recorded():
+    text = " ".join(ALL[CHAPTERS / "running.qmd"].split())
+    matrix = json.loads((CHAPTERS / "recorded" / "matrix.json").read_text(encoding="utf-8"))
+    versions = ("Python 3.13", "NumPy 2.1.3", "Matplotlib 3.10.0", "scikit-learn 1.6.1")
+    row = next(
+        row for row in matrix["rows"] if all(name.split()[1] in row["what"] for name in versions)
+    )
+    assert ", ".join(versions) in text
+    counts = [(record["exact"], record["total"]) for record in row["records"].values()]
+    exact, total = map(sum, zip(*counts))
+    assert exact == total and f"all {total} published values equal to the last digit" in text
+
+
 # The pages ---------------------------------------------------------------------------------------
 
 
