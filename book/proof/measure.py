@@ -46,12 +46,23 @@ def definitions(page: str) -> dict:
     return names
 
 
+def constant(page: str, name: str) -> str:
+    """The text that a page gives to a name, as BLOCKS = '''...'''."""
+    for node in ast.walk(_tree(page)):
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
+            return ast.literal_eval(node.value)
+    raise ValueError(f"{page} gives no text to {name}")
+
+
 def _definitions(page: str) -> ast.Module:
-    cells = notebooks.code_cells(notebooks.load(CHAPTERS / page))
-    source = "\n\n".join(cell.source for _, cell in cells)
-    tree = ast.parse(source)
+    tree = _tree(page)
     tree.body = [node for node in tree.body if isinstance(node, DEFINITIONS)]
     return tree
+
+
+def _tree(page: str) -> ast.Module:
+    cells = notebooks.code_cells(notebooks.load(CHAPTERS / page))
+    return ast.parse("\n\n".join(cell.source for _, cell in cells))
 
 
 def ratios(tasks: dict, *, rounds: int) -> dict:
@@ -205,6 +216,48 @@ def _race(X, y):
     return found
 
 
+def measure_disk(
+    *, blocks: int = 100, read_blocks: int = 10, size: int = 1_000_000, rounds: int = 11
+) -> dict:
+    """Peak memory of a pass over a file, and the time with worker processes: "Larger than memory".
+
+    Parameters: blocks of ``size`` points for the memory, ``read_blocks`` of them for the time.
+    """
+    page = definitions("beyond-loading.ipynb")
+    source = constant("beyond-loading.ipynb", "BLOCKS")
+    exec(compile(source, "blocks.py", "exec"), program := {"__name__": "blocks"})
+
+    def read(workers):
+        loader = torch.utils.data.DataLoader(
+            program["Blocks"](path, size, "mapped anew"),
+            batch_size=None,
+            num_workers=workers,
+            multiprocessing_context="fork" if workers else None,
+        )
+        for _ in loader:
+            pass
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "points.npy")
+        Path(folder, "blocks.py").write_text(source, encoding="utf-8")
+        page["write_points"](path, blocks, size)
+        file_size = path.stat().st_size
+        grown = {
+            way: page["run_blocks"](folder, size, way)[0]
+            for way in ("loaded", "mapped", "mapped anew")
+        }
+        page["write_points"](path, read_blocks, size)
+        found = ratios({n: lambda n=n: read(n) for n in (0, 1, 2)}, rounds=rounds)
+    return {
+        "points": blocks * size,
+        "megabytes": _megabytes(file_size),
+        "grown_megabytes": {way: _megabytes(growth) for way, growth in grown.items()},
+        "read_points": read_blocks * size,
+        "rounds": rounds,
+        "num_workers": {str(n): found[n] for n in (1, 2)},
+    }
+
+
 def measure_pinned_memory(*, batch: int = 1_000_000, rounds: int = 31) -> dict | None:
     """Copying a batch to the GPU from pinned and from ordinary memory; None without a GPU."""
     if not torch.cuda.is_available():
@@ -259,6 +312,8 @@ def main(arguments: list[str] | None = None) -> int:
     minibatches = measure_minibatches(**few)
     print("workers ...", flush=True)
     workers = measure_workers(**few)
+    print("disk ...", flush=True)
+    disk = measure_disk(**few)
     record = {
         "command": "python -m book.proof.measure",
         "unit": "times as fast as the first of its group; median and quartiles over the rounds",
@@ -267,6 +322,7 @@ def main(arguments: list[str] | None = None) -> int:
         "minibatches": minibatches,
         "pinned_memory": measure_pinned_memory(**few),
         "workers": workers,
+        "disk": disk,
     }
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -294,6 +350,11 @@ def _seconds(task, *, least: float = 0.05) -> float:
 def _quartiles(values: list[float]) -> dict:
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return {"ratio": _rounded(middle), "low": _rounded(low), "high": _rounded(high)}
+
+
+def _megabytes(size: int) -> int:
+    """Two significant digits are left: more would be noise."""
+    return int(float(f"{size / 1e6:.2g}"))
 
 
 def _rounded(ratio: float) -> float:

@@ -267,6 +267,10 @@ def test_one_command_makes_the_record_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(
         measure, "measure_workers", lambda f=measure.measure_workers, **few: f(sizes=(64,), **few)
     )
+    small = {"blocks": 4, "read_blocks": 2, "size": 1000}
+    monkeypatch.setattr(
+        measure, "measure_disk", lambda f=measure.measure_disk, **few: f(**small, **few)
+    )
     monkeypatch.setattr(measure, "_seconds", lambda task: (task(), 1.0)[1])
     output = tmp_path / "recorded" / "timings.json"
     assert measure.main(["--quick", "--output", str(output)]) == 0
@@ -319,10 +323,48 @@ def test_the_record_bears_out_what_the_pages_say_of_it():
                 assert run["ratio"] > (30 if run["draw"] else 3), "they win, drawn ones by far more"
 
 
+def test_the_record_bears_out_what_is_said_of_files():
+    disk, printed = RECORD["disk"], printed_by("beyond-loading")
+    grown = disk["grown_megabytes"]
+    assert disk["points"] == 100_000_000 and disk["megabytes"] == 1600
+    assert min(grown["loaded"], grown["mapped"]) >= disk["megabytes"] > 10 * grown["mapped anew"]
+    for way, megabytes in grown.items():
+        assert re.search(rf"^ *{way} +peak memory grew by {megabytes} MB$", printed, re.MULTILINE)
+    for n, way in disk["num_workers"].items():
+        assert way["ratio"] < 1, "copying takes less time than sending"
+        assert f"num_workers={n}: {way['ratio']:.3g} times" in printed
+
+
+def test_the_peak_of_a_process_is_its_own(tmp_path):
+    """A process that was started by a large one does not inherit its peak; see ``peak``."""
+    page = measure.definitions("beyond-loading.ipynb")
+    source = measure.constant("beyond-loading.ipynb", "BLOCKS")
+    (tmp_path / "blocks.py").write_text(source, encoding="utf-8")
+    page["write_points"](tmp_path / "points.npy", blocks=80, size=50_000)
+    ballast = np.ones(60_000_000)  # 480 MB: more than PyTorch's import takes
+    loaded, anew = (page["run_blocks"](tmp_path, 50_000, way) for way in ("loaded", "mapped anew"))
+    assert ballast[-1] == 1
+    assert loaded[1:] == anew[1:]
+    assert loaded[0] > 60e6 > 3 * anew[0]
+
+
 def test_only_definitions_of_a_page_are_run():
     names = measure.definitions("beyond-loading.ipynb")
     assert set(measure.LOADING) <= names.keys()
     assert "points" not in names and "batches" not in names
+
+
+def test_what_is_said_of_colabs_packages_is_recorded():
+    text = " ".join(ALL[CHAPTERS / "running.qmd"].split())
+    matrix = json.loads((CHAPTERS / "recorded" / "matrix.json").read_text(encoding="utf-8"))
+    versions = ("Python 3.13", "NumPy 2.1.3", "Matplotlib 3.10.0", "scikit-learn 1.6.1")
+    row = next(
+        row for row in matrix["rows"] if all(name.split()[1] in row["what"] for name in versions)
+    )
+    assert ", ".join(versions) in text
+    counts = [(record["exact"], record["total"]) for record in row["records"].values()]
+    exact, total = map(sum, zip(*counts))
+    assert exact == total and f"all {total} published values equal to the last digit" in text
 
 
 # The pages ---------------------------------------------------------------------------------------
