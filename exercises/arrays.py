@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import product
-from numbers import Integral
-from operator import eq
+from itertools import chain, combinations
+from math import prod
 
 import numpy as np
 
-from exercises.core import NotYet, call, exercise, kind, listed, near, number, numbers, recognise
+from exercises.core import NotYet, call, exercise, numbers, piece_by_piece, recognise
 from utils import data, descent
 
 # --- Exercise 5.3: which shape comes out? -------------------------------------------------------
@@ -32,30 +31,16 @@ def check_shapes(answer):
 
     Parameters: answer, a list of as many tuples of ints, or "error" where NumPy raises one.
     """
-    if not isinstance(answer, (list, tuple)) or len(answer) != len(SHAPES):
-        raise NotYet(f"The answer is a list of {len(SHAPES)}; you handed in {kind(answer)}.")
-    good, missing, reasons = [], [], []
-    for position, (item, (expression, (shape, hint))) in enumerate(zip(answer, SHAPES.items()), 1):
-        if isinstance(item, int) and not isinstance(item, bool):
-            raise NotYet(f"Number {position}: a shape is a tuple. With one axis it is ({item},).")
-        if _is_shape(item, shape):
-            good.append(position)
-        elif item is None or item is Ellipsis:
-            missing.append(position)
-        else:
-            reasons.append(f"Number {position}, `{expression}`: {hint}")
-    if len(good) == len(SHAPES):
-        return f"All {len(SHAPES)} are what NumPy makes of them."
-    if missing:
-        reasons = [*reasons[:2], f"Still to say: {listed(missing)}."]
-    raise NotYet(" ".join(reasons[:3] + [f"Right already: {listed(good)}."] * bool(good)))
+    piece_by_piece(answer, "Number", _examine_shape, len(SHAPES))
+    return f"All {len(SHAPES)} are what NumPy makes of them."
 
 
-def _is_shape(item, shape) -> bool:
-    if isinstance(item, str):
-        return item == shape
-    is_row = isinstance(item, (list, tuple)) and all(isinstance(n, Integral) for n in item)
-    return is_row and tuple(item) == shape
+def _examine_shape(number, found):
+    expression, (shape, hint) = list(SHAPES.items())[number - 1]
+    if isinstance(found, int):
+        raise NotYet(f"a shape is a tuple. With one axis it is ({found},).")
+    if (tuple(found) if isinstance(found, (list, tuple)) else str(found)) != shape:
+        raise NotYet(f"`{expression}`: {hint}")
 
 
 # --- Exercise 5.4: a gradient of your own -------------------------------------------------------
@@ -70,46 +55,35 @@ def check_gradient(answer):
     Parameters: answer, a function of (params, X, y), params = (b, w, v), that returns three floats.
     """
     cases = gradient_cases()
-    right = [parabola_gradient(*case) for case in cases]
-    sizes = [np.abs(gradient).max() for gradient in right]
-    found = [_three_derivatives(answer, *case) for case in cases]
+    found = np.array([_three_derivatives(answer, *case) for case in cases])  # (4, 3)
+    right = np.array([parabola_gradient(*case) for case in cases])
+    tolerance = GRADIENT_TOLERANCE * np.abs(right).max(axis=1, keepdims=True)
 
-    def same(found, wrong):
-        scaled = ([g / size for g, size in zip(gradients, sizes)] for gradients in (found, wrong))
-        return near(*scaled, GRADIENT_TOLERANCE)
+    def close(found, wrong):  # which of the three derivatives
+        return (np.abs(found - wrong) <= tolerance).all(axis=0)
 
-    if same(found, right):
+    good = close(found, right)
+    if good.all():
         return "All three partial derivatives are right, on four sets of points."
-    _, X, y = cases[-1]
+    *_, (_, X, y) = cases
     mistakes = [
         ([parabola_gradient(params, X, y) for params, _, _ in cases], "Your function always looks at the chapter's points. It should use the X and y that it is given."),
         ([parabola_gradient(*case, seen=2) for case in cases], "Your error y - ŷ leaves out v x²: the parabola belongs into it."),
-        ([0 * g for g in right], "Your gradient is zero everywhere: then no step would ever move."),
+        (right[:, [0, 0, 2]], "Your derivative by w repeats that by b: what stands next to w in ŷ?"),
+        (right[:, [0, 1, 1]], "Your derivative by v repeats that by w: what stands next to v in ŷ?"),
     ]  # fmt: skip
-    faults = {
-        "it points downhill, and the gradient points uphill: look at the sign": lambda n: -1,
-        "a factor 2 is missing: where did it go?": lambda n: 0.5,
-        "it is a sum over the points, and Equation 5.1 is a mean": lambda n: n,
+    factors = {
+        "it points downhill, and the gradient points uphill: look at the sign": -1,
+        "a factor 2 is missing: where did it go?": 0.5,
+        "it is a sum over the points, and Equation 5.1 is a mean": [[len(y)] for _, _, y in cases],
     }
-    for chosen in product((False, True), repeat=len(faults)):
-        names = [name for name, is_made in zip(faults, chosen) if is_made]
-        wrong = [
-            gradient * np.prod([faults[name](len(case[1])) for name in names])
-            for gradient, case in zip(right, cases)
-        ]
-        mistakes.append(
-            (wrong, f"Your gradient lies on the right line, but {'; and '.join(names)}.")
-        )
-    for k, name in ((1, "w"), (2, "v")):
-        wrong = [np.concatenate([g[:k], g[k - 1 : k], g[k + 1 :]]) for g in right]
-        mistakes.append((wrong, f"Your derivative by {name} repeats the one before it: what stands next to {name} in ŷ?"))  # fmt: skip
-    recognise(found, mistakes, same)
-    good = [same([f[k] for f in found], [r[k] for r in right]) for k in range(3)]
-    known = " and ".join(name for name, is_good in zip("bwv", good) if is_good)
-    raise NotYet(
-        f"The derivative by {'bwv'[good.index(False)]} is not right: differentiate the square first, "
-        "then ŷ." + (f" Right already: {known}." if known else "")
-    )
+    for faults in chain.from_iterable(combinations(factors, k) for k in (1, 2, 3)):
+        wrong = prod(map(factors.get, faults), start=right)
+        message = f"Your gradient lies on the right line, but {'; and '.join(faults)}."
+        mistakes.append((wrong, message))
+    recognise(found, mistakes, lambda found, wrong: close(found, wrong).all())
+    wrong = " and ".join(np.array(list("bwv"))[~good])
+    raise NotYet(f"By {wrong}, it is not right yet: differentiate the square first, then ŷ.")
 
 
 def gradient_cases() -> list[tuple]:
@@ -127,22 +101,13 @@ def parabola_gradient(params, X, y, *, seen: int = 3) -> np.ndarray:
     return -2 * (powers * error).mean(axis=1)
 
 
-def _three_derivatives(function, params, X, y) -> np.ndarray:
-    given = [array.copy() for array in (params, X, y)]
-    value = call(function, *given)
-    if not all(np.array_equal(a, b) for a, b in zip(given, (params, X, y))):
-        raise NotYet("Your function changes what it is given. Compute new numbers instead.")
-    array = numbers(value, "gradient")
+def _three_derivatives(function, *case) -> np.ndarray:
+    n = len(case[1])
     each = "You return a gradient for every single point. Take the mean over the points."
-    nested = f"Return three plain numbers, shape (3,); yours has shape {array.shape}."
-    mistakes = (((3, len(X)), each), ((len(X), 3), each), ((3, 1), nested), ((1, 3), nested))
-    recognise(array.shape, mistakes, eq)
-    if array.shape != (3,):
-        raise NotYet(
-            "Three parameters b, w, v make three partial derivatives; "
-            f"your function returns {kind(value)}."
-        )
-    return array
+    nested = "Return three plain numbers in one list; each of yours has brackets of its own."
+    mistakes = (((3, n), each), ((n, 3), each), ((3, 1), nested), ((1, 3), nested))
+    value = call(function, *map(np.copy, case))
+    return numbers(value, "a list of three derivatives, by b, w and v", (3,), mistakes)
 
 
 # --- Exercise 5.5: choose a batch size ----------------------------------------------------------
@@ -156,28 +121,23 @@ def check_batch_size(answer):
 
     Parameters: answer, an int from 1 to 85.
     """
-    size = number(answer)
-    if size != int(size):
-        raise NotYet(f"A batch holds a whole number of points, not {size:g}.")
+    size = numbers(answer, "one number", ()).item()
+    if size not in range(1, 86):
+        raise NotYet(f"A batch holds a whole number of points, from 1 to all 85, not {size:g}.")
     size = int(size)
-    if not 1 <= size <= 85:
-        raise NotYet(f"A batch holds at least 1 and at most all 85 points, not {size}.")
     if 85 % size:
         raise NotYet(f"Batches of {size} leave a last batch of {85 % size}: not all are equal.")
     X, _, y, _ = data.load_chapter_data()
     run = descent.minibatch_gradient_descent(X, y, lr=ETA, epochs=EPOCHS, batch_size=size)
     last = run.losses[-run.updates_per_epoch :]
+    between = f"between {last.min():.4f} and {last.max():.4f}"
     if last.max() <= BOUND:
         return (
-            f"Equal batches, and J stays between {last.min():.4f} and {last.max():.4f} in the last "
-            "epoch: many updates, and quiet ones."
+            f"Equal batches, and J stays {between} in the last epoch: many updates, and quiet ones."
         )
     if last.min() <= BOUND:
-        raise NotYet(
-            f"Too noisy: with batches of {size}, J jumps between {last.min():.4f} and "
-            f"{last.max():.4f} within the last epoch. More points a batch make quieter gradients."
-        )
+        raise NotYet(f"Too noisy: J jumps {between} in the last epoch. Larger batches are quieter.")
+    updates = EPOCHS * run.updates_per_epoch
     raise NotYet(
-        f"Too few updates: batches of {size} give {EPOCHS * run.updates_per_epoch} in {EPOCHS} epochs, "
-        f"and J is still {last[-1]:.4f}. Smaller batches update more often."
+        f"Too few updates: after {updates}, J is still {last[-1]:.4f}. Take smaller batches."
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dis
 import functools
 import itertools
+import operator
 import random
 import re
 import sys
 import textwrap
-import types
+import traceback
 import warnings
+from contextlib import ExitStack
 from dataclasses import dataclass
 from numbers import Real
 
@@ -42,27 +43,31 @@ class NotYet(Exception):
     """The answer is not right; the text is meant for the student."""
 
 
-class NoAnswer(Exception):
-    """Nothing has been answered."""
-
-
 def exercise(number: str, todo: str):
-    """Turn a function that raises ``NotYet``, or returns the praise, into a check."""
+    """Turn a function that raises ``NotYet``, or returns the praise, into a check.
+
+    The check leaves warnings and the random streams of Python, NumPy and PyTorch as they were.
+    """
 
     def decorate(examine):
         @functools.wraps(examine)
         def check(answer=None) -> Verdict:
-            try:
-                if is_unanswered(answer):
-                    raise NoAnswer
-                with _streams_left_alone():
+            with ExitStack() as after, warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                after.callback(random.setstate, random.getstate())
+                after.callback(np.random.set_state, np.random.get_state())
+                if torch := sys.modules.get("torch"):
+                    after.callback(torch.set_rng_state, torch.get_rng_state())
+                try:
+                    if is_unanswered(answer):
+                        raise NotImplementedError
                     return Verdict(number, RIGHT, examine(answer))
-            except NoAnswer:
-                return Verdict(number, NO_ANSWER, f"{todo} Then run the check again.")
-            except NotYet as reason:
-                return Verdict(number, NOT_YET, str(reason))
-            except (Exception, SystemExit) as error:  # a check must never fall over an answer
-                return Verdict(number, NOT_YET, f"The check could not read it: {say(error)}")
+                except NotImplementedError:
+                    return Verdict(number, NO_ANSWER, f"{todo} Then run the check again.")
+                except NotYet as reason:
+                    return Verdict(number, NOT_YET, str(reason))
+                except (Exception, SystemExit) as error:  # a check never falls over an answer
+                    return Verdict(number, NOT_YET, f"The check could not read it: {say(error)}")
 
         check.number = number
         return check
@@ -70,42 +75,47 @@ def exercise(number: str, todo: str):
     return decorate
 
 
-@contextlib.contextmanager
-def _streams_left_alone():
-    """Give back the random streams of Python, NumPy and PyTorch as they were."""
-    torch = sys.modules.get("torch")
-    python, legacy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[]) if torch else contextlib.nullcontext():
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(legacy)
-
-
 # --- Known mistakes ---------------------------------------------------------------------------
 
 
 def near(found, wanted, tolerance: float) -> bool:
-    """Whether numbers, arrays or lists of arrays have one shape, and entries within tolerance."""
-    if isinstance(wanted, list):
-        return len(found) == len(wanted) and all(
-            near(f, w, tolerance) for f, w in zip(found, wanted)
-        )
-    if np.shape(found) != np.shape(wanted):
-        return False
-    return bool((np.abs(np.subtract(found, wanted)) <= tolerance).all())
+    """Whether two arrays have one shape, and entries within ``tolerance`` of each other."""
+    same_shape = np.shape(found) == np.shape(wanted)
+    return bool(same_shape and np.allclose(found, wanted, rtol=0, atol=tolerance))
 
 
-def recognise(found, mistakes, same) -> None:
+def recognise(found, mistakes, same=operator.eq) -> None:
     """Raise ``NotYet`` with the message of the first mistake that gives what was found.
 
-    Parameters: mistakes, pairs (wrong, message), where wrong is what the mistake gives, or a plain
-    function without arguments that computes it; same, a function (found, wrong) -> bool.
+    Parameters: mistakes, pairs (what it gives, message); same, a function (found, what) -> bool.
     """
     for wrong, message in mistakes:
-        if same(found, wrong() if isinstance(wrong, types.FunctionType) else wrong):
+        if same(found, wrong):
             raise NotYet(message)
+
+
+def piece_by_piece(answer, name: str, examine, count: int) -> None:
+    """Examine an answer of several pieces; say what is wrong, still to do and right already.
+
+    Parameters: answer, a list of ``count`` pieces; name, of a piece; examine, a function of its
+    number and the piece that raises ``NotYet``.
+    """
+    if not isinstance(answer, (list, tuple)) or len(answer) != count:
+        raise NotYet(f"The answer is a list of {count}; you handed in {kind(answer)}.")
+    good, missing, reasons = [], [], []
+    for position, piece in enumerate(answer, start=1):
+        if piece is None or piece is Ellipsis:
+            missing.append(position)
+            continue
+        try:
+            examine(position, piece)
+            good.append(position)
+        except NotYet as reason:
+            reasons.append(f"{name} {position}: {reason}")
+    if reasons or missing:
+        rows = (("Still to do", missing), ("Right already", good))
+        lists = [f"{lead}: {str(found)[1:-1]}." for lead, found in rows if found]
+        raise NotYet(" ".join(reasons[:3] + lists))
 
 
 # --- Reading answers ----------------------------------------------------------------------------
@@ -116,21 +126,13 @@ def is_unanswered(answer) -> bool:
     if answer is None or answer is Ellipsis:
         return True
     if isinstance(answer, (list, tuple)) and len(answer):
-        return all(is_unanswered(item) for item in answer)
+        return all(map(is_unanswered, answer))
     if isinstance(answer, type):  # a class in which nothing is defined yet
         return answer.__module__ != "builtins" and not any(map(callable, vars(answer).values()))
-    return _is_stub(answer)
-
-
-def _is_stub(answer) -> bool:
-    """Whether ``answer`` is a function without a body: ``...``, ``pass`` or a docstring alone."""
-    code = getattr(answer, "__code__", None)
-    if code is None:
-        return False
-    steps = [step for step in dis.get_instructions(code) if step.opname not in ("RESUME", "NOP")]
-    return all(
-        step.opname.startswith(("LOAD_CONST", "RETURN_")) and step.argval in (None, Ellipsis)
-        for step in steps
+    code = getattr(answer, "__code__", None)  # a stub is ``...``, ``pass`` or a docstring alone
+    return code is not None and all(
+        step.opname == "RESUME" or step.argval in (None, Ellipsis)
+        for step in dis.get_instructions(code)
     )
 
 
@@ -140,15 +142,11 @@ def call(function, *arguments, errors=()):
     Parameters: errors, pairs (pattern, message) for errors whose text matches the pattern.
     """
     if not callable(function):
-        raise NotYet(
-            f"The answer is a function, without brackets behind it; you handed in {kind(function)}."
-        )
+        raise NotYet(f"Hand in the function, without brackets behind it; this is {kind(function)}.")
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            value = function(*arguments)
+        value = function(*arguments)
     except NotImplementedError:
-        raise NoAnswer from None
+        raise
     except Exception as error:  # whatever the student's code raises
         recognise(str(error), errors, lambda text, pattern: re.search(pattern, text))
         raise NotYet(f"Your code stops with {say(error)}") from error
@@ -158,27 +156,19 @@ def call(function, *arguments, errors=()):
 
 
 def say(error) -> str:
-    """The kind of an error and the first line of its text."""
-    text = (str(error).strip().splitlines() or [""])[0]
-    name = type(error).__name__
-    return f"{name}: {textwrap.shorten(text, 160)}" if text else name
+    """The kind of an error and its text, on one line."""
+    return textwrap.shorten(traceback.format_exception_only(error)[-1], 160)
 
 
 def kind(value) -> str:
     """What ``value`` is, in a few words."""
-    if is_tensor(value):
-        return f"a tensor of shape {tuple(value.shape)}"
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
+    if is_tensor(value) or isinstance(value, np.ndarray):
+        return f"{'a tensor' if is_tensor(value) else 'an array'} of shape {tuple(value.shape)}"
     if isinstance(value, (list, tuple)):
         return f"a {type(value).__name__} of {len(value)}"
-    if isinstance(value, str):
-        return "a text"
-    if isinstance(value, Real):
-        return "one number"
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    return "a function" if callable(value) else f"an object of type {type(value).__name__}"
+    names = ((str, "a text"), (Real, "one number"), (type, "a class"))
+    other = "a function" if callable(value) else f"an object of type {type(value).__name__}"
+    return next((name for of, name in names if isinstance(value, of)), other)
 
 
 def is_tensor(value) -> bool:
@@ -186,45 +176,25 @@ def is_tensor(value) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
-def number(value, lead: str = "You handed in") -> float:
-    """Return one finite Python number, or say what ``value`` is instead."""
-    if is_tensor(value):
-        raise NotYet(
-            f"{lead} a tensor. A one-element tensor is still a tensor; `.item()` gives its number."
-        )
-    if isinstance(value, str):
-        raise NotYet(f"{lead} a text. Leave the quotation marks away.")
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise NotYet(f"{lead} {kind(value)}; asked for is one number.")
-    try:
-        result = float(value)
-    except OverflowError:
-        result = float("inf")
-    if not np.isfinite(result):
-        raise NotYet(f"{lead} {result}: somewhere the run left the finite numbers.")
-    return result
+def numbers(value, what: str, shape: tuple, mistakes=()) -> np.ndarray:
+    """Return finite Python or NumPy numbers as an array of ``shape``, or say what is wrong.
 
-
-def numbers(value, what: str) -> np.ndarray:
-    """Return finite numbers as an array, or say what is wrong with them."""
-    if is_tensor(value):
-        raise NotYet(
-            f"The {what} is a tensor. Python numbers are wanted: `.item()` of one entry, "
-            "`.tolist()` of many."
-        )
-    if isinstance(value, (str, dict, set)) or callable(value):
-        raise NotYet(f"The {what} should be numbers, not {kind(value)}.")
+    Parameters: what, is asked for; mistakes, pairs (shape, message).
+    """
     leaves = list(_leaves(value))
     if any(map(is_tensor, leaves)):
-        raise NotYet(f"The {what} holds tensors. Take the Python number out of each: `.item()`.")
+        raise NotYet("Python numbers, not tensors: `.item()` of one entry, `.tolist()` of many.")
     if any(isinstance(leaf, str) for leaf in leaves):
-        raise NotYet(f"The {what} holds texts. Leave the quotation marks away: `float(...)`.")
+        raise NotYet("This is text. Leave the quotation marks away.")
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise NotYet(f"The {what} should be numbers in rows of one length.") from None
+        raise NotYet(f"Asked for is {what}; this is {kind(value)}.") from None
+    recognise(array.shape, mistakes)
+    if array.shape != shape:
+        raise NotYet(f"Asked for is {what}; this is {kind(value)}.")
     if not np.isfinite(array).all():
-        raise NotYet(f"The {what} holds NaN or inf: somewhere the numbers got out of hand.")
+        raise NotYet("There is NaN or inf: somewhere the numbers got out of hand.")
     return array
 
 
@@ -232,8 +202,3 @@ def _leaves(value):
     if isinstance(value, (list, tuple)):
         return itertools.chain.from_iterable(map(_leaves, value))
     return iter([value])
-
-
-def listed(items) -> str:
-    """Numbers or names in a row: "1, 2, 5"."""
-    return ", ".join(map(str, items))

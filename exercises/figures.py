@@ -8,9 +8,10 @@ from functools import cache, partial
 import numpy as np
 from matplotlib.contour import ContourSet
 from matplotlib.quiver import Quiver
+from matplotlib.text import Text
 
-from exercises.core import NotYet, exercise, kind, listed, near, numbers, recognise
-from exercises.drawn import axes_of, draws, find_line, need_labels, need_visible, texts
+from exercises.core import NotYet, exercise, near, numbers, piece_by_piece, recognise
+from exercises.drawn import axes_of, draws, find_line, need_labels, need_visible
 from utils import data, descent, gradients, plots
 
 CONTOUR_TOLERANCE = 1e-3  # how far a contour line may lie off its level, in units of J
@@ -31,8 +32,8 @@ def points() -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def run(lr: float, steps: int = STEPS) -> descent.Descent:
-    return descent.gradient_descent(*points()[0].T, lr=lr, steps=steps)
+def run(lr: float) -> descent.Descent:
+    return descent.gradient_descent(*points()[0].T, lr=lr, steps=STEPS)
 
 
 # --- Exercise 5.1: the six figures ------------------------------------------------------------
@@ -45,64 +46,43 @@ def check_figures(answer):
     Parameters: answer, a list of six: the Axes of Figures 1, 2, 3, 4 and 6, and for Figure 5 the
     pair of its two Axes.  A matplotlib Figure stands for its Axes.
     """
-    if not isinstance(answer, (list, tuple)) or len(answer) != len(_FIGURES):
-        raise NotYet(
-            "The answer is a list of six: five Axes, and for Figure 5 a pair of Axes; "
-            f"you handed in {kind(answer)}."
-        )
-    good, missing, reasons = [], [], []
-    for figure, (item, examine) in enumerate(zip(answer, _FIGURES), start=1):
-        if item is None or item is Ellipsis:
-            missing.append(figure)
-            continue
-        try:
-            examine(*axes_of(item, 2 if figure == 5 else 1))
-            good.append(figure)
-        except NotYet as reason:
-            reasons.append(f"Figure {figure}: {reason}")
-    if missing:
-        reasons.append(f"Still to draw: {_figures(missing)}.")
-    if reasons:
-        raise NotYet(" ".join(reasons + [f"Right already: {_figures(good)}."] * bool(good)))
+
+    def examine(number, item):
+        _FIGURES[number - 1](*axes_of(item, 2 if number == 5 else 1))
+
+    piece_by_piece(answer, "Figure", examine, len(_FIGURES))
     return "All six figures show what those of Section 5.1 show: points, lines, levels and runs."
 
 
-def _figures(found) -> str:
-    return f"Figure{'s' if len(found) > 1 else ''} {listed(found)}"
-
-
-def _figure_of_points(ax):
+def _figure_1(ax):
     _need_training_points(ax)
     _need_line(ax, BEST)
 
 
-def _figure_of_candidates(ax):
+def _figure_2(ax):
     _need_training_points(ax)
-    styles = {pair: _style(_need_line(ax, pair)) for pair in (*CANDIDATES, BEST)}
-    if styles.pop(BEST) in styles.values():
-        raise NotYet(f"the line {BEST} should look different from the others.")
-    labels = [set(map(float, re.findall(r"\d+\.?\d*", text))) for text in texts(ax)]
+    looks = []
+    labels = [re.findall(r"\d+\.?\d*", text.get_text()) for text in ax.figure.findobj(Text)]
     for pair in (*CANDIDATES, BEST):
-        if not any(set(pair) <= label for label in labels):
+        line = _need_line(ax, pair)
+        looks.append((line.get_linestyle(), line.get_linewidth(), line.get_color()))
+        if not any(set(pair) <= set(map(float, label)) for label in labels):
             raise NotYet(f"no label names the pair {pair}.")
+    if looks.pop() in looks:
+        raise NotYet(f"the line {BEST} should look different from the others.")
 
 
-def _style(line):
-    return line.get_linestyle(), line.get_linewidth(), line.get_color()
-
-
-def _figure_of_contours(ax):
-    contours = _need_contours(ax)
-    if contours.colorbar is None:
+def _figure_3(ax):
+    if _need_contours(ax).colorbar is None:
         raise NotYet("the colour bar is missing: which line is which level?")
 
 
-def _figure_of_path(ax):
+def _figure_4(ax):
     _need_contours(ax)
     _need_path(ax, ETA, 2 * ETA)
 
 
-def _figure_of_two_paths(*axes):
+def _figure_5(*axes):
     if all(draws(ax, run(eta).path) for ax, eta in zip(axes, reversed(PANELS))):
         axes = axes[::-1]  # the panels may stand the other way round
     for ax, (eta, title) in zip(axes, PANELS.items()):
@@ -112,7 +92,7 @@ def _figure_of_two_paths(*axes):
             raise NotYet(f"the panel with eta = {eta} should say so in its title.")
 
 
-def _figure_of_learning_curve(ax):
+def _figure_6(ax):
     losses = run(ETA).losses
     curve = np.column_stack([np.arange(STEPS + 1), losses])
     if draws(ax, curve):
@@ -122,24 +102,14 @@ def _figure_of_learning_curve(ax):
         (curve + (1, 0), "the start is iteration 0, not 1."),
         (curve * (1, 0.5), "your values are half of J: is your cost divided by 2N?"),
         (curve * (1, 85), "your values are 85 times J: Equation 5.1 is a mean, not a sum."),
-        (curve[:, ::-1], "the axes have changed places: the iteration goes to the right."),
         (np.column_stack([curve[:, 0], run(2 * ETA).losses]), _other_eta(ETA, 2 * ETA)),
     )
     recognise(ax, mistakes, draws)
-    raise NotYet(
-        f"this is another curve: {STEPS + 1} values are wanted, from {losses[0]:.5f} down to "
-        f"{losses[-1]:.5f}."
-    )
+    ends = f"from {losses[0]:.5f} down to {losses[-1]:.5f}"
+    raise NotYet(f"this is another curve: {STEPS + 1} values are wanted, {ends}.")
 
 
-_FIGURES = (
-    _figure_of_points,
-    _figure_of_candidates,
-    _figure_of_contours,
-    _figure_of_path,
-    _figure_of_two_paths,
-    _figure_of_learning_curve,
-)
+_FIGURES = (_figure_1, _figure_2, _figure_3, _figure_4, _figure_5, _figure_6)
 
 
 def _other_eta(wanted: float, found: float) -> str:
@@ -151,16 +121,13 @@ def _other_eta(wanted: float, found: float) -> str:
 
 def _need_training_points(ax):
     training, validation = points()
-    if draws(ax, training):
-        if draws(ax, validation):
-            raise NotYet("you draw all 100 points; the figure shows the 85 training points.")
-        return need_visible(ax, training, "some of the training points")
-    mistakes = (
-        (validation, "these are the validation points; the figure shows the 85 training points."),
-        (training[:, ::-1], "x and y have changed places."),
-    )
-    recognise(ax, mistakes, draws)
-    raise NotYet("the 85 training points are not there: is the seed 42, are the data split?")
+    if draws(ax, training[:, ::-1]):
+        raise NotYet("x and y have changed places.")
+    if not draws(ax, training):
+        raise NotYet("the 85 training points are not there: is the seed 42, are the data split?")
+    if draws(ax, validation):
+        raise NotYet("you draw all 100 points; the figure shows the 85 training points.")
+    need_visible(ax, training, "some of the training points")
 
 
 def _need_line(ax, pair):
@@ -185,22 +152,18 @@ def _need_contours(ax):
     if contours is None or contours.filled:
         raise NotYet("the contours of J are missing; `ax.contour` draws them.")
     if not set(plots.LEVELS) <= {round(float(level), 9) for level in contours.levels}:
-        raise NotYet(f"the levels should be {listed(plots.LEVELS)}.")
-    lines = [
-        (path.vertices, np.full(len(path.vertices), level))
-        for path, level in zip(contours.get_paths(), contours.levels)
-        if len(path.vertices)
-    ]
-    if not lines:
+        raise NotYet(f"the levels should be {plots.LEVELS}.")
+    lines = zip(contours.levels, contours.get_paths())
+    vertices = np.array([(*vertex, level) for level, path in lines for vertex in path.vertices])
+    if not len(vertices):
         raise NotYet("no level is reached: your J is too large. Is it a sum instead of a mean?")
-    (b, w), level = np.concatenate([v for v, _ in lines]).T, np.concatenate([j for _, j in lines])
-    if not _on_level((b, w, level)):
+    if not _on_level(vertices):
         mistakes = (
-            ((w, b, level), "b and w have changed places: b goes to the right, and `contour(b, w, J)` wants one row of J for each w."),
-            ((b, w, 2 * level), "your J is half the mean squared error: nothing to halve in Equation 5.1."),
+            (vertices[:, [1, 0, 2]], "b and w have changed places: `contour(b, w, J)` wants one row of J for each w."),
+            (vertices * (1, 1, 2), "your J is half the mean squared error: nothing to halve in Equation 5.1."),
         )  # fmt: skip
-        recognise((b, w, level), mistakes, lambda _, wrong: _on_level(wrong))
-        if _on_level((b, w, level), tolerance=10 * CONTOUR_TOLERANCE):
+        recognise(None, mistakes, lambda _, wrong: _on_level(wrong))
+        if _on_level(vertices, tolerance=10 * CONTOUR_TOLERANCE):
             raise NotYet("your grid is too coarse; 301 points on each axis are enough.")
         raise NotYet("these are not level lines of Equation 5.1 on the training points.")
     need_visible(ax, gradients.least_squares(*points()[0].T), "the minimum of J")
@@ -209,11 +172,10 @@ def _need_contours(ax):
 
 
 def _on_level(vertices, tolerance=CONTOUR_TOLERANCE) -> bool:
-    """Whether J at the vertices (b, w) of contour lines is their level."""
-    b, w, level = vertices
+    """Whether J at (b, w) is the level, in rows (b, w, level) along contour lines."""
+    b, w, level = vertices.T[:, :, None]
     X, y = points()[0].T
-    J = np.mean((y - b[:, None] - w[:, None] * X) ** 2, axis=1)
-    return bool(np.abs(J - level).max() <= tolerance)
+    return near(np.mean((y - b - w * X) ** 2, axis=1), level[:, 0], tolerance)
 
 
 def _need_path(ax, eta, published_title):
@@ -223,13 +185,10 @@ def _need_path(ax, eta, published_title):
             (path[1:], "the path should begin with a dot at the start, (1.0, 1.5)."),
             (path[:, ::-1], "in the path, b and w have changed places: b goes to the right."),
             (path[:101], f"the path is too short: {STEPS} steps make {STEPS + 1} dots."),
-            (lambda: run(published_title).path, _other_eta(eta, published_title)),
+            (run(published_title).path, _other_eta(eta, published_title)),
         )
         recognise(ax, mistakes, draws)
-        raise NotYet(
-            f"the path with eta = {eta} is not there: {STEPS} steps of Equation 5.2 from "
-            "(1.0, 1.5), a dot at every iterate."
-        )
+        raise NotYet(f"the path with eta = {eta} is not there: {STEPS + 1} dots from (1.0, 1.5).")
     need_visible(ax, path, "a part of the path")
     arrows = any(isinstance(collection, Quiver) for collection in ax.collections) or ax.patches
     if not (arrows or any(getattr(text, "arrow_patch", None) for text in ax.texts)):
@@ -251,17 +210,13 @@ def check_residuals(answer):
 
     Parameters: answer, a pair (b, w), each within ``LINE_TOLERANCE``.
     """
-    found = numbers(answer, "pair (b, w)")
-    if found.shape != (2,):
-        raise NotYet(f"The answer is a pair (b, w); you handed in {kind(answer)}.")
+    found = numbers(answer, "a pair (b, w)", (2,))
     line, best = np.array(MYSTERY), gradients.least_squares(*points()[0].T)
     trend = best - line  # the residuals run along it
     close = partial(near, tolerance=LINE_TOLERANCE)
     if close(found, line):
-        return (
-            "The residuals run along the best line minus this one: b is "
-            f"{-trend[0]:.2f} too large, and w {trend[1]:.2f} too small."
-        )
+        wrong_by = f"b is {-trend[0]:.2f} too large, and w {trend[1]:.2f} too small"
+        return f"The residuals run along the best line minus this one: {wrong_by}."
     mistakes = (
         (line[::-1], "These two look right, but b comes first, then w."),
         (trend, "This is the line along which the residuals run. What has to be added to it, point by point, to give the prediction?"),
@@ -270,10 +225,9 @@ def check_residuals(answer):
         (best + trend, "You went the wrong way: where y - ŷ is negative, the line runs above the points."),
     )  # fmt: skip
     recognise(found, mistakes, close)
-    for k, name, other in ((0, "b", "w"), (1, "w", "b")):
-        if close(found[k], line[k]):
+    for name, other, is_right in zip("bw", "wb", np.abs(found - line) <= LINE_TOLERANCE):
+        if is_right:
             raise NotYet(f"{name} is right, {other} is not within {LINE_TOLERANCE} yet.")
     raise NotYet(
-        "Neither b nor w is right yet. Where does the middle of the cloud lie at x = 0, and where at "
-        "x = 1? There the best line is that much higher or lower than this one."
+        "Neither b nor w is right yet. How high is the cloud at x = 0, and how high at x = 1?"
     )

@@ -303,12 +303,6 @@ def changed(change):
     return lambda *case: change(arrays.parabola_gradient(*case), *case)
 
 
-def changes_arguments(params, x, y):
-    gradient = arrays.parabola_gradient(params, x, y)
-    params -= 1
-    return gradient
-
-
 def edited(number, *edits):
     """What the page's solution defines first, after some of its texts were replaced."""
     (cell,) = [cell for cell in CELLS if cell.id == f"solution-{number.replace('.', '-')}"]
@@ -358,7 +352,7 @@ def loss_plot(factors=(1, 1), *, labels=("training", "validation"), order=1, row
               change=lambda losses: losses, legend=True, yscale="log", xlabel="iteration", ylabel="cost"):  # fmt: skip
     """The plot of Exercise 5.9; ``order`` -1 draws the validation losses first."""
     ax = plt.subplots()[1]
-    curves = [factor * losses for factor, losses in zip(factors, validation._losses().values())]
+    curves = [factor * losses for factor, losses in zip(factors, validation._losses())]
     for losses, label in zip(curves[::order], labels):
         ax.plot(change(losses[rows]), label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale=yscale)
@@ -391,14 +385,14 @@ WRONG = [
     ("5.2", lambda: (2.0, 0.6), "w is right, b is not within 0.1"),
     ("5.2", lambda: (2.6 + 0.101, 0.6), "w is right, b is not within 0.1"),
     ("5.2", lambda: (9, 9), "Neither b nor w"),
-    ("5.2", lambda: (2.6, 0.6, 1), "a tuple of 3"),
+    ("5.2", lambda: (2.6, 0.6, 1), "Asked for is a pair (b, w); this is a tuple of 3"),
     ("5.2", lambda: (2.6, math.nan), "NaN or inf"),
     ("5.2", lambda: torch.tensor([2.6, 0.6]), "`.tolist()` of many"),
     ("5.2", lambda: ("2.6", "0.6"), "Leave the quotation marks away"),
     # 5.3
-    *[("5.3", lambda k=k: with_shape(k, "?"), f"Number {k}, `{e}`: {hint}") for k, (e, (_, hint)) in enumerate(arrays.SHAPES.items(), 1)],
+    *[("5.3", lambda k=k: with_shape(k, "?"), f"Number {k}: `{e}`: {hint}") for k, (e, (_, hint)) in enumerate(arrays.SHAPES.items(), 1)],
     ("5.3", lambda: with_shape(3, 85), "With one axis it is (85,)."),
-    ("5.3", lambda: with_shape(3, ...), "Still to say: 3."),
+    ("5.3", lambda: with_shape(3, ...), "Still to do: 3."),
     ("5.3", lambda: with_shape(2, (85, 1)), "Right already: 1, 3, 4, 5, 6, 7, 8."),
     ("5.3", lambda: SHAPES[:7], "a list of 8"),
     # 5.4
@@ -408,33 +402,30 @@ WRONG = [
     ("5.4", lambda: scaled(lambda n: n), "Equation 5.1 is a mean"),
     ("5.4", lambda: scaled(lambda n: n / 2), "where did it go?; and it is a sum"),
     ("5.4", lambda: scaled(lambda n: -n / 2), "look at the sign; and a factor 2"),
-    ("5.4", lambda: scaled(0), "zero everywhere"),
-    ("5.4", lambda: scaled(3), "The derivative by b is not right"),
+    ("5.4", lambda: scaled(3), "By b and w and v, it is not right yet"),
     ("5.4", lambda: lambda p, x, y: arrays.parabola_gradient(p, X, Y), "It should use the X and y that it is given"),
     ("5.4", lambda: lambda *case: arrays.parabola_gradient(*case, seen=2), "leaves out v x²"),
     ("5.4", lambda: changed(lambda g, *_: [g[0], g[1], g[1]]), "what stands next to v in ŷ?"),
     ("5.4", lambda: changed(lambda g, *_: [g[0], g[0], g[2]]), "what stands next to w in ŷ?"),
-    ("5.4", lambda: changed(lambda g, *_: [g[0], g[1], -g[2]]), "The derivative by v is not right"),
-    ("5.4", lambda: changed(lambda g, *_: [g[0], -g[1], g[2]]), "Right already: b and v."),
+    ("5.4", lambda: changed(lambda g, *_: [g[0], g[1], -g[2]]), "By v, it is not right"),
+    ("5.4", lambda: changed(lambda g, *_: [g[0], -g[1], g[2]]), "By w, it is not right"),
     ("5.4", lambda: changed(lambda g, p, x, y: np.ones((3, len(x)))), "Take the mean over the points"),
-    ("5.4", lambda: changed(lambda g, *_: g.reshape(3, 1)), "shape (3,); yours has shape (3, 1)"),
-    ("5.4", lambda: changed(lambda g, *_: g[:2]), "make three partial derivatives"),
-    ("5.4", lambda: changes_arguments, "changes what it is given"),
+    ("5.4", lambda: changed(lambda g, *_: g.reshape(3, 1)), "brackets of its own"),
+    ("5.4", lambda: changed(lambda g, *_: g[:2]), "three derivatives, by b, w and v; this is an array of shape (2,)"),
     ("5.4", lambda: changed(lambda g, *_: None), "Is a `return` missing?"),
     ("5.4", lambda: lambda p, x, y: 1 / 0, "stops with ZeroDivisionError"),
     ("5.4", lambda: [1, 2, 3], "without brackets behind it"),
     # 5.5
     ("5.5", lambda: 32, "leave a last batch of 21"),
-    ("5.5", lambda: 1, "Too noisy: with batches of 1, J jumps between 0.0080 and 0.0212"),
-    ("5.5", lambda: 17, "batches of 17 give 50 in 10 epochs, and J is still 0.0112"),
-    ("5.5", lambda: 85, "batches of 85 give 10 in 10 epochs, and J is still 0.0398"),
-    ("5.5", lambda: 5.5, "a whole number of points, not 5.5"),
-    ("5.5", lambda: 0, "at least 1"),
-    ("5.5", lambda: 100, "at most all 85"),
+    ("5.5", lambda: 1, "Too noisy: J jumps between 0.0080 and 0.0212"),
+    ("5.5", lambda: 17, "after 50, J is still 0.0112"),
+    ("5.5", lambda: 85, "after 10, J is still 0.0398"),
+    ("5.5", lambda: 5.5, "to all 85, not 5.5"),
+    ("5.5", lambda: 0, "from 1 to all 85"),
+    ("5.5", lambda: 100, "from 1 to all 85"),
     ("5.5", lambda: "5", "quotation marks"),
-    ("5.5", lambda: torch.tensor(5), "`.item()` gives its number"),
-    ("5.5", lambda: True, "asked for is one number"),
-    ("5.5", lambda: math.inf, "left the finite numbers"),
+    ("5.5", lambda: torch.tensor(5), "`.item()` of one entry"),
+    ("5.5", lambda: math.inf, "out of hand"),
     # 5.6
     ("5.6", lambda: loop(*FIRST_OPTIMIZER), "Nothing moves"),
     ("5.6", lambda: loop(MIDDLE), "Nothing moves"),
@@ -443,16 +434,15 @@ WRONG = [
     ("5.6", lambda: loop(NEVER), "never cleared, and pile up"),
     ("5.6", lambda: loop(NEVER, TABLE), "pile up, and the loss is a mean over a table"),
     ("5.6", lambda: loop(FLOAT32, ("rows = []", "X, y, rows = X.float(), y.float(), []")), "the digits stop at float32"),
-    ("5.6", lambda: loop(("lr=0.2", "lr=0.1")), "Already the first step differs"),
-    ("5.6", lambda: loop(("1.0", "0.0")), "start at (1.0, 1.5)"),
-    ("5.6", lambda: tires_after_three, "The first 3 steps are right, step 4 is not"),
-    ("5.6", lambda: loop((STORE, "[model.bias, model.weight]")), "holds tensors"),
+    ("5.6", lambda: loop(("lr=0.2", "lr=0.1")), "Step 1 is the first that differs"),
+    ("5.6", lambda: tires_after_three, "Step 4 is the first that differs"),
+    ("5.6", lambda: loop((STORE, "[model.bias, model.weight]")), "`.item()` of one entry"),
     ("5.6", lambda: loop((STORE, "[model.bias.tolist(), model.weight[0].tolist()]")), "Each number sits in a list of its own"),
     ("5.6", lambda: rows_of("[rows[-1]] * 10"), "the same memory ten times"),
     ("5.6", lambda: rows_of("[row[::-1] for row in rows]"), "b comes first, then w"),
     ("5.6", lambda: rows_of("[[1.0, 1.5], *rows]"), "Leave the start out"),
     ("5.6", lambda: rows_of("[[1.0, 1.5], *rows[:9]]"), "Your first row is the start"),
-    ("5.6", lambda: rows_of("rows[:4]"), "10 rows are asked for, one for each step; these are 4"),
+    ("5.6", lambda: rows_of("rows[:4]"), "Asked for is 10 rows [b, w]; this is a list of 4"),
     ("5.6", lambda: rows_of("np.array(rows).T"), "all b and then all w"),
     ("5.6", lambda: rows_of("1.0"), "this is one number"),
     ("5.6", lambda: loop(("optimizer.step()", "model.bias -= 0.2")), "while autograd is watching"),
@@ -463,27 +453,24 @@ WRONG = [
     # 5.7
     ("5.7", lambda: model_class(register="{}"), "leaves `self.mean` and `self.std` behind"),
     ("5.7", lambda: model_class(register="{}", forward="self.linear((x - self.mean.to(x.device)) / self.std.to(x.device))"), "`state_dict()` does not hold mean and std"),
-    ("5.7", lambda: model_class(register="nn.Parameter({})"), "both are parameters now"),
-    ("5.7", lambda: model_class(forward="self.linear(x)"), "no longer standardises"),
-    ("5.7", lambda: model_class(forward="self.linear(x - self.mean)"), "compute what the one above computes"),
-    ("5.7", lambda: model_class(forward="self.linear(x).sum()"), "come out as a tensor of shape ()"),
-    ("5.7", lambda: edited("5.7", ("nn.Linear(1, 1, dtype=torch.float64)", "nn.Identity()")), "no `nn.Linear`"),
+    ("5.7", lambda: model_class(register="nn.Parameter({})"), "mean and std are parameters now"),
+    ("5.7", lambda: model_class(forward="self.linear(x - self.mean)"), "as in the model above"),
+    ("5.7", lambda: model_class(forward="self.linear(x).sum()"), "as in the model above"),
+    ("5.7", lambda: edited("5.7", ("nn.Linear(1, 1, dtype=torch.float64)", "nn.Identity()")), "as in the model above"),
     ("5.7", lambda: model_class(forward="self.linear((x - self.mean) / self.std) + torch.zeros(1)"), "On another device your model stops with"),
-    ("5.7", lambda: model_class(forward="self.linear((x - self.mean) / self.std) if x.device.type == 'cpu' else torch.zeros(3, 1)"), "answers from another device"),
     ("5.7", lambda: model_class()(torch.ones(1), torch.ones(1)), "Hand in the class itself"),
-    ("5.7", lambda: model_class, "not a function"),
+    ("5.7", lambda: model_class, "this is a function"),
     ("5.7", lambda: nn.ReLU, "Your code stops with TypeError"),
     # 5.8
     ("5.8", lambda: (0.02, 0.02), "what suits one need not suit the other"),
     ("5.8", lambda: (0.2, 0.03), "in the wrong order"),
     ("5.8", lambda: (0.05, 0.2), "SGD with 0.05 diverges: go lower. Adam is tuned: 84 steps."),
-    ("5.8", lambda: (0.03, 0.001), "SGD is tuned: 482 steps. Adam with 0.001 arrives not within 2000 steps"),
-    ("5.8", lambda: (0.01, 0.2), "at most 550 are wanted"),
-    ("5.8", lambda: (0.03, 0.1), "at most 100 are wanted"),
+    ("5.8", lambda: (0.03, 0.001), "SGD is tuned: 482 steps. Adam with 0.001 needs at least 2000 steps"),
+    ("5.8", lambda: (0.01, 0.2), "550 are allowed"),
+    ("5.8", lambda: (0.03, 0.1), "100 are allowed"),
     ("5.8", lambda: (0.03, 1e9), "Adam with 1e+09 diverges"),
     ("5.8", lambda: (0.03, 1e300), "Adam with 1e+300 diverges"),
-    ("5.8", lambda: (-0.03, 0.2), "walk uphill"),
-    ("5.8", lambda: 0.03, "SGD first, then Adam; you handed in one number"),
+    ("5.8", lambda: 0.03, "then that of Adam; this is one number"),
     # 5.9
     ("5.9", lambda: validation.draw_wrong_plot(plt.subplots()[1]), "Both curves are as they were"),
     ("5.9", lambda: loss_plot((1, 15)), "The training curve is right"),
@@ -513,26 +500,24 @@ WRONG = [
     ("5.10", lambda: stop(("loss < losses[best]", "loss <= losses[best]")), "no improvement, but you take it for one"),
     ("5.10", lambda: stop(("loss < losses[best]", "loss < losses[step - 1]")), "Compare with the best so far"),
     ("5.10", lambda: stop(("return best", "return 0")), "Follow the list by hand"),
-    ("5.10", lambda: stop(("return best", "return best, losses[best]")), "returns a tuple of 2"),
-    ("5.10", lambda: stop(("return best", "return torch.tensor(best)")), "returns a tensor"),
+    ("5.10", lambda: stop(("return best", "return best, losses[best]")), "this is a tuple of 2"),
+    ("5.10", lambda: stop(("return best", "return torch.tensor(best)")), "Python numbers, not tensors"),
     # 5.11
     ("5.11", lambda: polynomial(0), "the mean of y for every x"),
     ("5.11", lambda: polynomial(1), "a straight line, and the points bend"),
     ("5.11", lambda: np.sort(right_predictions()), "in another order"),
     ("5.11", lambda: right_predictions()[::-1], "in another order"),
-    ("5.11", lambda: validation._curve(validation.bent_points()[0][:20]), "the points that you trained with"),
-    ("5.11", lambda: [0.0] * 20, "has the model been trained?"),
     ("5.11", lambda: right_predictions() + 0.5, "at most 0.002 is wanted"),
     ("5.11", lambda: right_predictions().reshape(-1, 1), "flatten them"),
     ("5.11", lambda: [[v] for v in right_predictions()], "flatten them"),
-    ("5.11", lambda: right_predictions()[:15], "There are 20 new points"),
-    ("5.11", lambda: torch.tensor(right_predictions()), "is a tensor"),
+    ("5.11", lambda: right_predictions()[:15], "a list of 20 predictions; this is an array of shape (15,)"),
+    ("5.11", lambda: torch.tensor(right_predictions()), "not tensors"),
 ]  # fmt: skip
 
 
 def shifted_plot():
     ax = plt.subplots()[1]
-    for label, losses in validation._losses().items():
+    for label, losses in zip(validation.LABELS, validation._losses()):
         ax.plot(np.arange(1, 202), losses, label=label)
     ax.set(xlabel="iteration", ylabel="cost")
     ax.legend()
@@ -658,12 +643,6 @@ def curve_figure(lr=0.1, *, change=lambda losses: losses, start=0, **options):
     return ax
 
 
-def turned_curve():
-    ax = plt.subplots()[1]
-    ax.plot(descent.gradient_descent(X, Y, lr=0.1, steps=200).losses, np.arange(201))
-    return ax
-
-
 def one_by_one():
     path = descent.gradient_descent(X, Y, lr=0.1, steps=200).path
     ax = plots.plot_contours(GRID, GRID, SURFACE)
@@ -702,7 +681,6 @@ RIGHT_FIGURES = [
 
 WRONG_FIGURES = [
     (1, lambda: line_figure(points=data.make_data()), "all 100 points"),
-    (1, lambda: line_figure(points=(X_VAL, Y_VAL)), "the validation points"),
     (1, lambda: line_figure(points=(Y, X)), "x and y have changed places"),
     (1, lambda: line_figure(points=data.make_data(seed=1)), "is the seed 42"),
     (1, lambda: line_figure(pairs=()), "the line y = 2.3 + 1.2 x is not there"),
@@ -721,7 +699,7 @@ WRONG_FIGURES = [
     (3, lambda: contour_figure(SURFACE * 85), "Is it a sum instead of a mean?"),
     (3, lambda: contour_figure(SURFACE + 0.05), "not level lines of Equation 5.1"),
     (3, lambda: contour_figure(SURFACE[::20, ::20], GRID[::20]), "your grid is too coarse"),
-    (3, lambda: contour_figure(levels=(0.1, 0.2)), "the levels should be 0.01, 0.1"),
+    (3, lambda: contour_figure(levels=(0.1, 0.2)), "the levels should be (0.01, 0.1"),
     (3, lambda: contour_figure(filled=True), "`ax.contour` draws them"),
     (3, lambda: contour_figure(colorbar=False), "the colour bar is missing"),
     (3, lambda: contour_figure(xlim=(0, 2)), "cut off the minimum of J"),
@@ -746,7 +724,6 @@ WRONG_FIGURES = [
     (6, lambda: curve_figure(change=lambda losses: losses * 85), "85 times J"),
     (6, lambda: curve_figure(0.2), "you ran Equation 5.2 with eta = 0.2"),
     (6, lambda: curve_figure(0.3), "from 1.35302 down to 0.00823"),
-    (6, lambda: turned_curve(), "the iteration goes to the right"),
     (6, lambda: curve_figure(xlabel="x"), 'x axis shows the iteration; its label says "x"'),
     (6, lambda: curve_figure(ylabel=""), "the y axis shows the cost"),
 ]  # fmt: skip
@@ -758,7 +735,7 @@ def handed_in(number, figure):
 
 @pytest.mark.parametrize(("number", "make"), RIGHT_FIGURES)
 def test_a_right_figure_passes_in_any_style(number, make):
-    assert handed_in(number, make()).message.endswith(f"Right already: Figure {number}.")
+    assert handed_in(number, make()).message.endswith(f"Right already: {number}.")
 
 
 @cache
@@ -782,12 +759,12 @@ def test_six_right_figures_are_right_and_a_missing_one_is_named():
     assert figures.check_figures(right).ok
     message = figures.check_figures([right[0], None, None, None, None, right[0]]).message
     assert "Figure 6: this is another curve" in message
-    assert message.endswith("Still to draw: Figures 2, 3, 4, 5. Right already: Figure 1.")
+    assert message.endswith("Still to do: 2, 3, 4, 5. Right already: 1.")
 
 
 @pytest.mark.parametrize("answer", [3, "axes", [1, 2], plt.subplots])
 def test_the_answer_to_exercise_1_is_a_list_of_six(answer):
-    assert "a list of six" in figures.check_figures(answer).message
+    assert "a list of 6" in figures.check_figures(answer).message
 
 
 def test_every_message_of_the_checks_is_heard_by_a_wrong_answer_of_this_file():
