@@ -132,12 +132,8 @@ def check_batch_size(answer):
     last = run.losses[-run.updates_per_epoch :]
     between = f"between {last.min():.4f} and {last.max():.4f}"
     if last.max() <= BOUND:
-        return (
-            f"Equal batches, and J stays {between} in the last epoch: many updates, and quiet ones."
-        )
+        return f"Equal batches, and J stays {between} in the last epoch: many quiet updates."
     if last.min() <= BOUND:
         raise NotYet(f"Too noisy: J jumps {between} in the last epoch. Larger batches are quieter.")
     updates = EPOCHS * run.updates_per_epoch
-    raise NotYet(
-        f"Too few updates: after {updates}, J is still {last[-1]:.4f}. Take smaller batches."
-    )
+    raise NotYet(f"Too few updates: after {updates}, J is still {last[-1]:.4f}. Smaller batches?")

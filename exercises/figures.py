@@ -113,10 +113,8 @@ _FIGURES = (_figure_1, _figure_2, _figure_3, _figure_4, _figure_5, _figure_6)
 
 
 def _other_eta(wanted: float, found: float) -> str:
-    return (
-        f"you ran Equation 5.2 with eta = {found}; here it is eta = {wanted}. (Published titles are "
-        "twice as large: they leave out the factor 2 of the gradient.)"
-    )
+    why = "Published titles are twice as large: they leave out the factor 2 of the gradient"
+    return f"you ran Equation 5.2 with eta = {found}; here it is eta = {wanted}. ({why}.)"
 
 
 def _need_training_points(ax):
@@ -228,6 +226,4 @@ def check_residuals(answer):
     for name, other, is_right in zip("bw", "wb", np.abs(found - line) <= LINE_TOLERANCE):
         if is_right:
             raise NotYet(f"{name} is right, {other} is not within {LINE_TOLERANCE} yet.")
-    raise NotYet(
-        "Neither b nor w is right yet. How high is the cloud at x = 0, and how high at x = 1?"
-    )
+    raise NotYet("Neither b nor w is right yet. How high is the cloud at x = 0, and at x = 1?")

@@ -45,9 +45,7 @@ def check_silent_faults(answer):
     if near(rows, right, 1e-5):
         raise NotYet("Nearly: the digits stop at float32. The loop computed in float64.")
     step = int(np.argmax(np.abs(rows - right).max(axis=1) > RUN_TOLERANCE)) + 1
-    raise NotYet(
-        f"Step {step} is the first that differs. Are start and eta as before, the loss a mean?"
-    )
+    raise NotYet(f"Step {step} is the first that differs. Are start, eta and loss as they were?")
 
 
 _TRAINING_ERRORS = (
@@ -103,20 +101,15 @@ def check_travelling_model(answer):
     if not is_tensor(found) or not near(found, wanted, 1e-12):
         raise NotYet("On the CPU: (x - mean) / std, then `nn.Linear`, as in the model above.")
     if sum(p.numel() for p in model.parameters() if p.requires_grad) > 2:  # the layer's own
-        raise NotYet(
-            "It would move. But mean and std are parameters now: an optimizer changes them."
-        )
+        raise NotYet("It would move. But mean and std are parameters now, and would be learned.")
     saved = [value.flatten().tolist() for value in model.state_dict().values()]
     moved = model.to("meta")
-    left = [f"`self.{name}`" for name, value in vars(moved).items() if is_tensor(value)]
+    left = " and ".join(f"`self.{name}`" for name, value in vars(moved).items() if is_tensor(value))
     try:
         moved(x.to("meta"))
     except Exception as error:  # whatever the student's code raises
         if left:
-            left = " and ".join(left)
-            raise NotYet(
-                f"`model.to(device)` leaves {left} behind: it is not registered."
-            ) from error
+            raise NotYet(f"`model.to(device)` leaves {left} behind, unregistered.") from error
         raise NotYet(f"On another device your model stops with {say(error)}") from error
     if [0.5] not in saved or [0.25] not in saved:
         raise NotYet("It runs on any device. But `state_dict()` does not hold mean and std.")

@@ -58,7 +58,6 @@ def check_plot(answer):
         (right[::-1], "The curves are right, and their labels have changed places."),
         (right[:, 1:], "The first value, J at the start, is missing in both."),
         (np.sqrt(right), "You draw roots. Equation 5.1 has none."),
-        (np.cumsum(right, axis=1), "Your curves add up from step to step. Each step has a loss of its own."),
     )  # fmt: skip
     if not same(found, right):
         recognise(found, mistakes, same)
@@ -78,8 +77,6 @@ def check_plot(answer):
 STOP_CASES = (
     ((5, 4, 3, 4, 5, 6, 7, 1), 3),
     ((5, 6, 4, 5, 3, 9, 9), 2),
-    ((5, 6, 7, 1), 2),
-    ((5, 6, 1, 2, 3), 2),
     ((3, 2, 1), 5),
     ((2, 2, 2, 1), 2),
     ((5, 3, 4, 3.5, 3.2, 1), 3),
@@ -186,7 +183,5 @@ def check_predictions(answer):
     recognise(found, mistakes, lambda _, wrong: distance(wrong) <= DISTANCE)
     if distance(np.sort(right), np.sort(found)) <= DISTANCE:
         raise NotYet("The right values in another order: were the new points shuffled or sorted?")
-    raise NotYet(
-        f"The mean squared distance from the curve is {distance(right):.4f}; at most {DISTANCE} is "
-        "wanted. Train longer, and go back to the step with the smallest validation loss."
-    )
+    far = f"The mean squared distance from the curve is {distance(right):.4f}"
+    raise NotYet(f"{far}; at most {DISTANCE} is wanted. Train longer, and keep the best step.")

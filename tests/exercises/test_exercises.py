@@ -480,7 +480,6 @@ WRONG = [
     ("5.9", lambda: loss_plot(order=-1), "their labels have changed places"),
     ("5.9", lambda: loss_plot(rows=slice(1, None)), "J at the start, is missing in both"),
     ("5.9", lambda: loss_plot(change=np.sqrt), "You draw roots"),
-    ("5.9", lambda: loss_plot(change=np.cumsum), "add up from step to step"),
     ("5.9", lambda: loss_plot((2, 2)), "201 values from"),
     ("5.9", lambda: loss_plot(labels=("training", "test")), 'No line is labelled "validation"'),
     ("5.9", lambda: loss_plot(xlabel=""), 'the x axis shows the iteration; its label says ""'),
