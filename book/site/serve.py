@@ -88,6 +88,15 @@ def application(preview: Preview, port: int) -> Starlette:
     )
 
 
+class _Server(uvicorn.Server):
+    """Says where it is once it listens."""
+
+    async def startup(self, sockets=None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(f"http://{HOST}:{self.config.port}/  (Ctrl-C stops)", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m book.site.serve", description=__doc__)
     parser.add_argument("--port", type=int, default=8000)
@@ -99,10 +108,8 @@ def main() -> int:
         except BookError as error:
             print(error, file=sys.stderr)
             return 1
-        print(f"http://{HOST}:{options.port}/  (Ctrl-C stops)", flush=True)
-        uvicorn.run(
-            application(preview, options.port), host=HOST, port=options.port, log_level="warning"
-        )
+        app = application(preview, options.port)
+        _Server(uvicorn.Config(app, host=HOST, port=options.port, log_level="warning")).run()
     return 0
 
 
