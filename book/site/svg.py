@@ -136,8 +136,8 @@ def _commands(path: str) -> list[tuple[str, list[float]]]:
 
 
 def simplified(path: str) -> str:
-    """A polyline of 20 points or more without those within 0.03 of the line through the others
-    (Douglas and Peucker): a contour keeps its shape to a twentieth of a pixel; other paths stay."""
+    """A polyline of 20 points or more without those within 0.06 of the line through the others
+    (Douglas and Peucker): a contour keeps its shape to a twelfth of a pixel; other paths stay."""
     commands = _commands(path)
     letters = "".join(command for command, _ in commands)
     end = "z" if letters.endswith("z") else ""
@@ -149,7 +149,7 @@ def simplified(path: str) -> str:
         first, last = stack.pop()
         (x, y), (to_x, to_y) = points[first], points[last]
         dx, dy = to_x - x, to_y - y
-        length, farthest, at = math.hypot(dx, dy), 0.03, None
+        length, farthest, at = math.hypot(dx, dy), 0.06, None
         for i in range(first + 1, last):
             ex, ey = points[i][0] - x, points[i][1] - y
             if length and 0 <= ex * dx + ey * dy <= length * length:

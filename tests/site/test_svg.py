@@ -117,7 +117,7 @@ def test_a_contour_loses_points_and_keeps_its_shape(end):
     assert svg.simplified(path).endswith(end)
     assert {kept[0], kept[-1]} <= {(round(x, 6), round(y, 6)) for x, y in (points[0], points[-1])}
     for x, y in points:  # the nearest point of the polyline that is kept
-        assert min(apart(x, y, a, b) for a, b in zip(kept, kept[1:])) <= 0.031
+        assert min(apart(x, y, a, b) for a, b in zip(kept, kept[1:])) <= 0.061
 
 
 def apart(x, y, start, end):
