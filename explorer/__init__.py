@@ -82,15 +82,15 @@ TASKS = {
          "5, after 305 points. Large batches take too few steps in ten epochs; the smallest never rest.",
          {"batch": 5}),
         (f"One point a batch never rests. Lower {ETA} until it stays.", {"batch": 1, "order": "shuffled"},
-         f"At {ETA} = 0.1 it does: the smaller the step, the smaller the noise.", {"lr": 0.1}),
+         f"At {ETA} = 0.04 it does: the smaller the step, the smaller the noise.", {"lr": 0.04}),
         (f"With one point a batch, raise {ETA} until it diverges.", {"batch": 1, "order": "shuffled"},
-         f"From about {ETA} = 0.77 on. The limit of the full batch says nothing here: each point has a "
+         f"From about {ETA} = 0.77 on. This is not the limit of the full batch: each point has a "
          "curvature of its own.", {"lr": 0.8}),
     ),
     "5.3": (
         (f"Which optimizer arrives first at {ETA} = 0.1?", {"lr": 0.1, "epochs": 100},
          "RMSprop, after 20 steps.", {"optimizer": "rmsprop"}),
-        ("Make Adam overshoot.", {"lr": 0.1, "epochs": 100, "optimizer": "adam"},
+        ("Make Adam run past b = 2.5.", {"lr": 0.1, "epochs": 100, "optimizer": "adam"},
          f"A larger {ETA} does it: at 0.5 it runs on to b = 2.56 before it turns.", {"lr": 0.5}),
         (f"How large may {ETA} be with momentum?", {"lr": 0.1, "epochs": 200, "optimizer": "momentum"},
          f"{ETA} = 1.54 still arrives: the limit is 1.9 times that of plain descent.", {"lr": 1.54}),
