@@ -41,7 +41,7 @@ PYTORCH = [
      torch.ones(1, dtype=torch.float).dtype == torch.float32 and torch.ones(1, dtype=float).dtype == torch.float64"""),
     ("to the wider float, and from integers to floats", """
      (f32 + f64).dtype == torch.float64 and (i64 + f32).dtype == torch.float32 and (i64 / 2).dtype == torch.float32"""),
-    ("A Python number does not widen a tensor of floats", """
+    ("A real number of Python does not widen a tensor of floats", """
      (f32 * 2.5).dtype == torch.float32 and (f32 + torch.tensor(2.5, dtype=torch.float64)).dtype == torch.float32"""),
     ("Integers and a Python float give the default float type, `float32`", "(i64 + 2.5).dtype == torch.get_default_dtype() == torch.float32"),
     ("it writes its result into the tensor itself", "z = torch.zeros(2); p = z.data_ptr(); z.add_(1) is z and z.data_ptr() == p"),
