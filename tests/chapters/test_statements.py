@@ -206,6 +206,13 @@ DATALOADER = [
      o = torch.optim.SGD([p], lr=0.1, momentum=0.9); p.grad = torch.tensor([2.0])
      places = [p.item()] + [(o.step(), p.item())[1] for _ in range(2)]
      abs((places[2] - places[1]) - (0.9 * (places[1] - places[0]) - 0.1 * 2)) < 1e-6"""),
+    ("It needs NumPy, Matplotlib and PyTorch, and nothing of this book.", """
+     import ast, pathlib, sys; from book import notebooks
+     page = pathlib.Path(notebooks.__file__).parents[1] / "chapters" / "5-4-dataloader.ipynb"
+     (program,) = [cell.source for cell in notebooks.load(page).cells if cell.id == "complete-program"]
+     imports = [node for node in ast.walk(ast.parse(program)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+     names = [node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
+     {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) == {"numpy", "matplotlib", "torch"}"""),
     ("What `state_dict()` gives shares the parameters' memory, and the training goes on changing it", """
      m = nn.Linear(1, 1); s = m.state_dict(); kept = copy.deepcopy(s)
      with torch.no_grad(): m.weight.add_(1)
