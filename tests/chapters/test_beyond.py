@@ -448,12 +448,14 @@ def test_every_glossary_link_of_the_book_resolves():
 
 
 def sections():
-    """(link, text) of each section of 5.1 to 5.4 and of each page beyond, in the book's order."""
+    """(link, text) of each section of 5.1 to 5.4, of 5.5 and of each page beyond, in order."""
     for page in Book.read(ROOT).pages:
         name, text = page.source.name, ALL[ROOT / page.source]
         if page.part == "Beyond the chapter":
             title = re.match(r"# (.+)", text)[1]
             yield f"[{title}]({name})", text
+        elif name.startswith("5-5-"):
+            yield f"[Section 5.5]({name})", text
         elif re.match(r"5-[1-4]-", name):
             for part in re.split(r"^(?=##? )", text, flags=re.MULTILINE)[1:]:
                 number, heading = re.match(r"##? (5[.\d]+) (.+)", part).groups()
@@ -461,9 +463,13 @@ def sections():
                 yield f"[Section {number}]({name}#{slug})", part
 
 
+#: How the words start that share a stem with a term: the book diverges before it names divergence.
+STEMS = {"Divergence": "diverg", "Standardise": "standardis"}
+
+
 def first_used(term: str, anchor: str) -> str:
     """The link to the first section that uses the term, or links to its entry."""
-    words = r"[\s-]".join(re.escape(word) for word in re.split("[ -]", term))
+    words = r"[\s-]".join(re.escape(word) for word in re.split("[ -]", STEMS.get(term, term)))
     pattern = re.compile(rf"(?<![\w-]){words}", re.IGNORECASE)
     return next(
         link

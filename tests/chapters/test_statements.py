@@ -26,6 +26,10 @@ PYTORCH = [
      s[0] == 1 and f[0] == 0 and m.device.type == "meta" """),
     ("From a list or an array it makes the default float type", """
      all(torch.Tensor(x).dtype == torch.float32 for x in ([1, 2], np.array([1, 2]), np.array([1.0, 2.0])))"""),
+    ("It shares the memory of a `float32` array and copies any other.", """
+     arrays = [np.zeros(2, d) for d in (np.float32, np.float64, np.int32)]; seen = [torch.Tensor(a) for a in arrays]
+     for a in arrays: a[0] = 1
+     [s[0].item() for s in seen] == [1, 0, 0]"""),
     ("(From a tensor it keeps the type.", """
      all(torch.Tensor(torch.ones(2, dtype=d)).dtype == d for d in (torch.float64, torch.int64))"""),
     ("`torch.Tensor(3)` is not the number 3 but three numbers", "torch.Tensor(3).shape == (3,)"),
@@ -37,8 +41,9 @@ PYTORCH = [
      torch.ones(1, dtype=torch.float).dtype == torch.float32 and torch.ones(1, dtype=float).dtype == torch.float64"""),
     ("to the wider float, and from integers to floats", """
      (f32 + f64).dtype == torch.float64 and (i64 + f32).dtype == torch.float32 and (i64 / 2).dtype == torch.float32"""),
-    ("A Python number does not widen a tensor of floats", """
+    ("A real number of Python does not widen a tensor of floats", """
      (f32 * 2.5).dtype == torch.float32 and (f32 + torch.tensor(2.5, dtype=torch.float64)).dtype == torch.float32"""),
+    ("Integers and a Python float give the default float type, `float32`", "(i64 + 2.5).dtype == torch.get_default_dtype() == torch.float32"),
     ("it writes its result into the tensor itself", "z = torch.zeros(2); p = z.data_ptr(); z.add_(1) is z and z.data_ptr() == p"),
     ("what would turn integers into floats is refused", "raises(RuntimeError, lambda: i64.add_(2.5)) and f32.clone().add_(f64).dtype == torch.float32"),
     ("Products of vectors and matrices refuse mixed types", """
@@ -82,6 +87,19 @@ PYTORCH = [
      J.backward()
      with torch.no_grad(): b = b - b.grad
      b.grad is None and not b.requires_grad and raises(AttributeError, lambda: b.grad.zero_())"""),
+    ("(Outside `no_grad()` its `.grad` is `None` as well.", """
+     J.backward(); b = b - b.grad
+     with pytest.warns(UserWarning, match="not a leaf"): none = b.grad is None
+     none and b.requires_grad"""),
+    ("Without the two `zero_()` lines it is the next step that stops.", """
+     J.backward()
+     def another():
+         loss_of(b, w).backward(); b.grad * 0.2
+     with torch.no_grad(): b = b - b.grad
+     one = raises(TypeError, another)
+     with torch.no_grad(): w = w - w.grad
+     one and raises(RuntimeError, another)"""),
+    ("and adds the derivative of each parameter to its `.grad`, which is empty at first", "empty = b.grad is None; J.backward(); empty and b.grad is not None"),
     ("`backward()` *adds* to `.grad`", """
      J.backward(); once = b.grad.item(); loss_of(b, w).backward()
      b.grad.item() == 2 * once"""),
@@ -165,6 +183,17 @@ DATALOADER = [
      split = lambda: random_split(points, [0.85, 0.15], generator=torch.Generator().manual_seed(42))[1].indices
      split() == split()"""),
     ("The parts are datasets again", "isinstance(random_split(points, [80, 5])[0], torch.utils.data.Dataset)"),
+    ("A pass over `train_loader` would draw an order from its generator", """
+     def second(measure):
+         l = DataLoader(range(85), batch_size=85, shuffle=True, generator=torch.Generator().manual_seed(1)); next(iter(l))
+         next(iter(l if measure else DataLoader(range(85)))); return next(iter(l)).tolist()
+     second(True) != second(False) == (lambda l: [next(iter(l)), next(iter(l))][1].tolist())(
+         DataLoader(range(85), batch_size=85, shuffle=True, generator=torch.Generator().manual_seed(1)))"""),
+    ("the noise of these 85 points happens to be smaller than usual, and that of the 15 smaller still", """
+     from utils import data
+     X, y = data.make_data(); parts = random_split(range(100), [0.85, 0.15], generator=torch.Generator().manual_seed(42))
+     many, few = (np.mean((y - 2.3 - 1.2 * X)[part.indices] ** 2) for part in parts)
+     few < many < 0.01"""),
     ("the whole body runs as if it stood inside `with torch.no_grad():`", """
      @torch.no_grad()
      def grads(): return torch.is_grad_enabled()
@@ -177,6 +206,13 @@ DATALOADER = [
      o = torch.optim.SGD([p], lr=0.1, momentum=0.9); p.grad = torch.tensor([2.0])
      places = [p.item()] + [(o.step(), p.item())[1] for _ in range(2)]
      abs((places[2] - places[1]) - (0.9 * (places[1] - places[0]) - 0.1 * 2)) < 1e-6"""),
+    ("It needs NumPy, Matplotlib and PyTorch, and nothing of this book.", """
+     import ast, pathlib, sys; from book import notebooks
+     page = pathlib.Path(notebooks.__file__).parents[1] / "chapters" / "5-4-dataloader.ipynb"
+     (program,) = [cell.source for cell in notebooks.load(page).cells if cell.id == "complete-program"]
+     imports = [node for node in ast.walk(ast.parse(program)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+     names = [node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
+     {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) == {"numpy", "matplotlib", "torch"}"""),
     ("What `state_dict()` gives shares the parameters' memory, and the training goes on changing it", """
      m = nn.Linear(1, 1); s = m.state_dict(); kept = copy.deepcopy(s)
      with torch.no_grad(): m.weight.add_(1)
