@@ -179,12 +179,12 @@ def _notebook(
     for number, cell in enumerate(notebook.cells, 1):
         with notebooks.at(str(source), number, cell):
             if cell.cell_type == "markdown":
-                cells.append(_markdown_cell(cell.id, markdown[cell.id]))
+                cells.append(notebooks.markdown_cell(cell.id, markdown[cell.id]))
                 continue
             new = _code_cell(cell)
             cells.append(new)
             if caption := markdown.get(f"caption-{cell.id}"):
-                cells.append(_markdown_cell(f"caption-{cell.id}", caption))
+                cells.append(notebooks.markdown_cell(f"caption-{cell.id}", caption))
             imports |= _imports(new.source)
             names |= shelf.needs(new.source)
     if len(cells) < 2 or not cells[0].source.startswith("# "):
@@ -194,11 +194,11 @@ def _notebook(
     files = shelf.files(names)
     libraries = imports.union(*(_imports(files[name]) for name in files if name.endswith(".py")))
     if "works-cited" in markdown:
-        cells.append(_markdown_cell("works-cited", markdown["works-cited"]))
+        cells.append(notebooks.markdown_cell("works-cited", markdown["works-cited"]))
     cells[1:1] = [
-        _markdown_cell("edition", _edition(book, source, libraries)),
+        notebooks.markdown_cell("edition", _edition(book, source, libraries)),
         *_file_cells(book, files),
-        _markdown_cell("start", '<a id="start"></a>\n\n## Start here'),
+        notebooks.markdown_cell("start", '<a id="start"></a>\n\n## Start here'),
     ]
     _number(cells)
     metadata = copy.deepcopy(METADATA)
@@ -266,12 +266,6 @@ def _places(path: Path) -> set[str]:
 
 
 # --- cells ------------------------------------------------------------------------------------
-
-
-def _markdown_cell(id: str, source: str, /, **metadata) -> Node:
-    return notebooks.node(
-        {"cell_type": "markdown", "id": id, "metadata": metadata, "source": source}
-    )
 
 
 def _code_cell(cell: Node) -> Node:
@@ -350,7 +344,7 @@ def _file_cells(book: Book, files: dict[str, str]) -> list[Node]:
 
     The data come first: where published.json is, the folder ``utils`` is known to be the book's.
     """
-    heading = _markdown_cell(
+    heading = notebooks.markdown_cell(
         "files",
         "## The book's own files\n\n"
         "The modules that this notebook uses and, folded, what they need. Open this section to read "
@@ -373,7 +367,7 @@ def _file_cells(book: Book, files: dict[str, str]) -> list[Node]:
     for name in READABLE:
         if name in files:
             id, says = f"file-{PurePosixPath(name).stem}", _first_line(name, files[name])
-            cells.append(_markdown_cell(f"{id}-says", f"### `{name}`\n\n{says}"))
+            cells.append(notebooks.markdown_cell(f"{id}-says", f"### `{name}`\n\n{says}"))
             cells.append(_cell_of_code(id, f"%%book_file {name}\n{files[name]}"))
             cells[-1].metadata["_kg_hide-input"] = True  # Kaggle cannot fold the section
     return cells

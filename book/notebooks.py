@@ -89,6 +89,10 @@ def save(notebook: dict, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def markdown_cell(id: str, source: str, /, **metadata) -> Node:
+    return node({"cell_type": "markdown", "id": id, "metadata": metadata, "source": source})
+
+
 def code_cells(notebook: Node) -> Iterator[tuple[int, Node]]:
     """The code cells with their numbers among all cells, the first being 1."""
     return ((n, cell) for n, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code")

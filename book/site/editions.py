@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from book import BookError, pandoc, read_text
+from book import BookError, notebooks, pandoc, read_text
 from book.config import Book, Page
+from book.notebooks import Node
 from book.site import outputs
 from book.site.pages import FILE, HERE
 from book.site.svg import parsed
@@ -54,6 +55,8 @@ def _write(book: Book, edition: str, scratch: Path, *arguments: str) -> None:
             blocks.append({"t": "RawBlock", "c": ["typst", f"#part[{page.part}]"]})
         part = page.part
         blocks += one["blocks"]
+    for page in book.pages:
+        blocks += _solutions(book, page, edition, scratch)
     names = ("title", "subtitle", "description", "lang")
     meta = {n: {"t": "MetaString", "c": text} for n in names if (text := getattr(book, n))}
     document = {**pages[0], "meta": meta, "blocks": blocks}
@@ -61,9 +64,39 @@ def _write(book: Book, edition: str, scratch: Path, *arguments: str) -> None:
 
 
 def one_page(book: Book, page: Page, edition: str, scratch: Path) -> dict:
+    """One page through the filter, its drawings in ``scratch/media``; without its solutions."""
     notebook, drawings = None, {}
     if page.is_notebook:
         notebook, drawings = outputs.read(book.root / page.source, str(page.source))
+        notebook.cells = [cell for cell in notebook.cells if not _is_solution(cell)]
+    return _document(book, page, edition, scratch, notebook, drawings)
+
+
+def _solutions(book: Book, page: Page, edition: str, scratch: Path) -> list:
+    """The cells with the tag ``solution``, for the end of the book, under the exercise of their id."""
+    if not page.is_notebook:
+        return []
+    notebook, drawings = outputs.read(book.root / page.source, str(page.source))
+    cells, titles = [], [f"# Solutions {{#solutions-{page.source.stem}}}"]
+    for cell in filter(_is_solution, notebook.cells):
+        _, chapter, number, *_ = cell.id.split("-")
+        title = f"## Exercise {chapter}.{number} {{#solution-{chapter}-{number}}}"
+        if title not in titles:
+            titles.append(title)
+            heading = "\n\n".join(titles[:1] * (not cells) + [title])
+            cells.append(notebooks.markdown_cell(f"title-{chapter}-{number}", heading))
+        cells.append(cell)
+    if not cells:
+        return []
+    notebook.cells = cells
+    return _document(book, page, edition, scratch, notebook, drawings)["blocks"]
+
+
+def _is_solution(cell: Node) -> bool:
+    return "solution" in cell.metadata.get("tags", ())
+
+
+def _document(book: Book, page: Page, edition: str, scratch: Path, notebook, drawings) -> dict:
     made = pandoc.read_page(book, page.source, edition, "--to=json", notebook=notebook)
     document = json.loads(made)
     for image in _images(document["blocks"]):

@@ -52,9 +52,19 @@ def test_the_pdf_holds_every_page_of_the_book(book, pdf, pdf_text):
 
 def test_the_pdf_has_bookmarks(book, pdf):
     titles = [entry.title for entry in pdf.outline if not isinstance(entry, list)]
-    assert [plain(page.title) for page in book.pages] == [
+    assert [*(plain(page.title) for page in book.pages), "Solutions"] == [
         title for title in titles if title != "Contents"
     ]
+
+
+def test_solutions_stand_at_the_end_of_the_book(pdf, epub_pages):
+    outline = {entry.title: entry for entry in pdf.outline if not isinstance(entry, list)}
+    first = pdf.get_destination_page_number(outline["Solutions"])
+    found = [n for n, page in enumerate(pdf.pages) if "Solution: Figure" in page.extract_text()]
+    assert found and min(found) >= first
+    texts = ["".join(page.itertext()) for _, page in sorted(epub_pages.items())]
+    assert ["Solution: Figure 6" in text for text in texts if "Exercise 5.1" in text][-1]
+    assert sum("Solution: Figure 6" in text for text in texts) == 1
 
 
 def test_the_pdf_numbers_the_equations_and_prints_the_numbers(pdf_text):
