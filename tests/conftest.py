@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SLOW_FIXTURES = {"book", "chromium", "verdicts"}
 SLOW_FILES = {"test_export", "test_export_runs", "test_beyond", "test_figures", "test_book_build"}
 SLOW_FILES |= {"test_serve", "test_tolerant", "test_prove", "test_run", "test_ledger"}
+SLOW_FILES |= {"test_recorded", "test_beyond_workers", "test_explorer_browser"}
 
 
 def pytest_collection_modifyitems(items):
