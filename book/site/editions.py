@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,47 +49,45 @@ def _write(book: Book, edition: str, scratch: Path, *arguments: str) -> None:
     (scratch / "media").mkdir(exist_ok=True)
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
         pages = list(pool.map(lambda page: one_page(book, page, edition, scratch), book.pages))
-    blocks, part = [], None
-    for page, one in zip(book.pages, pages):
+    blocks, back, part = [], [], None
+    for page, (one, solutions) in zip(book.pages, pages):
         if page.part != part and edition == "typst":
             blocks.append({"t": "RawBlock", "c": ["typst", f"#part[{page.part}]"]})
         part = page.part
         blocks += one["blocks"]
-    for page in book.pages:
-        blocks += _solutions(book, page, edition, scratch)
+        back += solutions
     names = ("title", "subtitle", "description", "lang")
     meta = {n: {"t": "MetaString", "c": text} for n in names if (text := getattr(book, n))}
-    document = {**pages[0], "meta": meta, "blocks": blocks}
+    document = {**pages[0][0], "meta": meta, "blocks": blocks + back}
     pandoc.run("--from=json", *arguments, stdin=json.dumps(document).encode(), page=edition)
 
 
-def one_page(book: Book, page: Page, edition: str, scratch: Path) -> dict:
-    """One page through the filter, its drawings in ``scratch/media``; without its solutions."""
-    notebook, drawings = None, {}
-    if page.is_notebook:
-        notebook, drawings = outputs.read(book.root / page.source, str(page.source))
-        notebook.cells = [cell for cell in notebook.cells if not _is_solution(cell)]
-    return _document(book, page, edition, scratch, notebook, drawings)
-
-
-def _solutions(book: Book, page: Page, edition: str, scratch: Path) -> list:
-    """The cells with the tag ``solution``, for the end of the book, under the exercise of their id."""
+def one_page(book: Book, page: Page, edition: str, scratch: Path) -> tuple[dict, list]:
+    """One page through the filter, its drawings in ``scratch/media``; and apart the blocks of its
+    solutions, the cells with the tag ``solution``, which stand at the end of the book."""
     if not page.is_notebook:
-        return []
+        return _document(book, page, edition, scratch, None, {}), []
     notebook, drawings = outputs.read(book.root / page.source, str(page.source))
-    cells, titles = [], [f"# Solutions {{#solutions-{page.source.stem}}}"]
-    for cell in filter(_is_solution, notebook.cells):
+    cells = notebook.cells
+    notebook.cells = [cell for cell in cells if not _is_solution(cell)]
+    document = _document(book, page, edition, scratch, notebook, drawings)
+    notebook.cells = list(_titled(page, filter(_is_solution, cells)))
+    if not notebook.cells:
+        return document, []
+    return document, _document(book, page, edition, scratch, notebook, drawings)["blocks"]
+
+
+def _titled(page: Page, cells: Iterable[Node]) -> Iterator[Node]:
+    """The cells of solutions, each exercise under a title made from the ids of its cells."""
+    before = None
+    for cell in cells:
         _, chapter, number, *_ = cell.id.split("-")
-        title = f"## Exercise {chapter}.{number} {{#solution-{chapter}-{number}}}"
-        if title not in titles:
-            titles.append(title)
-            heading = "\n\n".join(titles[:1] * (not cells) + [title])
-            cells.append(notebooks.markdown_cell(f"title-{chapter}-{number}", heading))
-        cells.append(cell)
-    if not cells:
-        return []
-    notebook.cells = cells
-    return _document(book, page, edition, scratch, notebook, drawings)["blocks"]
+        if (chapter, number) != before:
+            first = "" if before else f"# Solutions {{#solutions-{page.source.stem}}}\n\n"
+            title = f"## Exercise {chapter}.{number} {{#solution-{chapter}-{number}}}"
+            yield notebooks.markdown_cell(f"title-{chapter}-{number}", first + title)
+        before = (chapter, number)
+        yield cell
 
 
 def _is_solution(cell: Node) -> bool:

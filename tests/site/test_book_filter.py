@@ -19,7 +19,7 @@ def made(source, edition, scratch):
     page = next(page for page in BOOK.pages if page.source == source)
     if edition == "html":
         return re.search(r"<main.*</main>", pages.render(BOOK, page).html, re.DOTALL)[0] + "\n"
-    document = editions.one_page(BOOK, page, edition, scratch)
+    document, _ = editions.one_page(BOOK, page, edition, scratch)
     to = "typst" if edition == "typst" else "html5"
     return pandoc.run(
         "--from=json", f"--to={to}", "--wrap=none", stdin=json.dumps(document).encode()
