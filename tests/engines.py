@@ -227,6 +227,10 @@ class WebKit:
                 time.sleep(0.2)
         self.version = session["capabilities"]["browserVersion"]
         self._base += f"/{session['sessionId']}"
+        # The window's frame and tool bar are not the page's.  Both sizes have come to rest after this.
+        time.sleep(0.5)
+        rect, has = self._send("GET", "/window/rect"), self.run("() => [innerWidth, innerHeight]")
+        self._frame = rect["width"] - has[0], rect["height"] - has[1]
 
     def _send(self, method, path, **body):
         request = urllib.request.Request(
@@ -243,16 +247,27 @@ class WebKit:
 
     def open(self, url, width=1000, height=900):
         self._send("POST", "/url", url="about:blank")
-        for _ in range(2):  # the window's frame and tool bar are not the page's
-            has = self.run("() => [innerWidth, innerHeight]")
-            rect = self._send("GET", "/window/rect")
-            self._send("POST", "/window/rect", width=rect["width"] + width - has[0],
-                       height=rect["height"] + height - has[1])  # fmt: skip
+        self._resize(width, height)
         self._send("POST", "/url", url=url)
-        # The tool bar keeps the window from being as narrow as a telephone; the page then is.
+        # Where the window is wider than the telephone that was asked for, the page is as narrow.
         self.run(
             f"() => innerWidth > {width} && (document.documentElement.style.width = '{width}px')"
         )
+
+    def _resize(self, width, height):
+        """Give the page this size.  The page hears of it some time after the window has it, and the
+        tool bar keeps the window from being as narrow as a telephone."""
+        self._send(
+            "POST", "/window/rect", width=width + self._frame[0], height=height + self._frame[1]
+        )
+        end = time.monotonic() + 20
+        while True:
+            wide, high = self.run("() => [innerWidth, innerHeight]")
+            if high == height and (wide == width or width < wide < 500):
+                return
+            if time.monotonic() > end:
+                raise RuntimeError(f"the page is {wide} x {high} and not {width} x {height}")
+            time.sleep(0.02)
 
     def run(self, script, *arguments):
         body = f"return (async () => {{ {_call(script, arguments)} }})();"
