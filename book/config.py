@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -72,6 +75,7 @@ class Book:
     lang: str
     site: str | None  # without a slash at its end
     repository: str | None  # the same
+    address_from: str | None  # who named the repository
     bibliography: Path | None
     output: Path
     listed: tuple[tuple[PurePosixPath, str | None], ...]  # each page's source and its part
@@ -94,9 +98,6 @@ class Book:
         for key in ("title", "subtitle", "description", "site-url", "repo-url"):
             if not isinstance(book.get(key) or "", str):
                 raise BookError(f"_quarto.yml: 'book.{key}' wants a text, not {book[key]!r}")
-        address = {
-            key: (book.get(key) or "").rstrip("/") or None for key in ("site-url", "repo-url")
-        }
         bibliography = config.get("bibliography")
         if bibliography and not (root / bibliography).is_file():
             raise BookError(f"{bibliography}: named in _quarto.yml, but there is no such file")
@@ -106,8 +107,7 @@ class Book:
             book.get("subtitle"),
             book.get("description"),
             config.get("lang") or "en",
-            address["site-url"],
-            address["repo-url"],
+            *_addresses(root, book.get("site-url"), book.get("repo-url")),
             root / bibliography if bibliography else None,
             root / ((config.get("project") or {}).get("output-dir") or "_book"),
             tuple(_listed(root, book["chapters"])),
@@ -141,12 +141,50 @@ class Book:
 
     def colab_url(self, name: str) -> str | None:
         """The address that opens an exported notebook in Colab; None without a home on GitHub."""
-        home = urlsplit(self.repository or "")
-        parts = home.path.removesuffix(".git").strip("/").split("/")
-        if home.netloc != "github.com" or len(parts) != 2:
+        if not (home := github(self.repository)):
             return None
-        github = "https://colab.research.google.com/github"
-        return f"{github}/{'/'.join(parts)}/blob/gh-pages/notebooks/{name}"
+        colab = "https://colab.research.google.com/github"
+        return f"{colab}/{'/'.join(home)}/blob/gh-pages/notebooks/{name}"
+
+
+def _addresses(root: Path, site: str | None, repository: str | None) -> tuple:
+    """Where the book and its source live, and who says so.
+
+    ``_quarto.yml`` comes first, then GITHUB_REPOSITORY ("owner/name", as GitHub's runners set it;
+    empty means nowhere), then the git remote ``origin`` if it is on GitHub.  A repository on GitHub
+    has its book on GitHub Pages unless ``site-url`` says otherwise.
+    """
+    source = "_quarto.yml" if repository or site else None
+    if not repository and (name := os.environ.get("GITHUB_REPOSITORY", _origin(root))):
+        repository = f"https://github.com/{name}"
+        source = "GITHUB_REPOSITORY" if "GITHUB_REPOSITORY" in os.environ else "git remote origin"
+    if not site and (home := github(repository)):
+        owner, name = home
+        host = f"{owner.lower()}.github.io"
+        site = f"https://{host}" if name.lower() == host else f"https://{host}/{name}"
+    return *((url or "").rstrip("/") or None for url in (site, repository)), source
+
+
+def _origin(root: Path) -> str | None:
+    """ "owner/name" of the remote that this folder, the top of a clone, was cloned from."""
+    git = ["git", "-C", str(root), "config", "--get", "remote.origin.url"]
+    if not (root / ".git").exists():
+        return None
+    try:
+        url = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # there is no git
+        return None
+    found = re.fullmatch(
+        r"(?:(?:https|ssh|git)://(?:[^/@]+@)?|git@)github\.com[/:]([^/]+/[^/]+?)(?:\.git)?/?", url
+    )
+    return found and found[1]
+
+
+def github(repository: str | None) -> list[str] | None:
+    """[owner, name] of a repository on GitHub; None of any other."""
+    home = urlsplit(repository or "")
+    parts = home.path.removesuffix(".git").strip("/").split("/")
+    return parts if home.netloc == "github.com" and len(parts) == 2 else None
 
 
 def _check(value, known: dict | None, name: str) -> None:

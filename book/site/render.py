@@ -158,6 +158,11 @@ def swap(built: Path, out: Path) -> None:
 def fill(book: Book, built: Path, scratch: Path, renderer: str, html_only: bool, say) -> None:
     """Everything that the book consists of, into the folder ``built``."""
     say(f"Rendering {len(book.pages)} pages with {renderer.capitalize()}")
+    say(
+        f"  at {book.site}, source {book.repository} (from {book.address_from})"
+        if book.address_from
+        else "  without an address: no links to Colab and to the source, no sitemap"
+    )
     if renderer == "quarto":
         render_with_quarto(book.root, built)
     else:

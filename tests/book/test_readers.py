@@ -1,6 +1,7 @@
 """One reader of notebooks and one of _quarto.yml: what they give, and how they refuse."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,49 @@ def test_pages_in_order_with_part_title_and_anchor(project):
 def test_colab_needs_a_repository_on_github(project, address, colab):
     book = Book.read(project(book={"repo-url": address} if address else {}))
     assert (book.colab_url("n.ipynb") is not None) == colab
+
+
+REMOTES = {
+    "https://github.com/Ann/line.git": ("https://ann.github.io/line", "https://github.com/Ann/line"),
+    "https://user:key@github.com/ann/line/": ("https://ann.github.io/line", "https://github.com/ann/line"),
+    "git@github.com:ann/ann.github.io.git": ("https://ann.github.io", "https://github.com/ann/ann.github.io"),
+    "ssh://git@github.com/ann/line": ("https://ann.github.io/line", "https://github.com/ann/line"),
+    "https://git.example.org/ann/line": (None, None),
+    "https://github.com.example.org/ann/line": (None, None),
+    "/srv/line": (None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("remote", REMOTES)
+def test_a_clone_knows_its_address_by_its_remote(project, monkeypatch, remote):
+    monkeypatch.delenv("GITHUB_REPOSITORY")
+    folder = project()
+    assert Book.read(folder).address_from is None
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    assert Book.read(folder).repository is None
+    subprocess.run(["git", "-C", folder, "remote", "add", "origin", remote], check=True)
+    book = Book.read(folder)
+    assert (book.site, book.repository) == REMOTES[remote]
+    assert book.address_from == ("git remote origin" if book.repository else None)
+
+
+def test_what_quarto_yml_says_comes_first_and_then_githubs_runner(project, monkeypatch):
+    folder = project()
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    remote = ["git", "-C", folder, "remote", "add", "origin", "https://github.com/a/remote"]
+    subprocess.run(remote, check=True)
+    monkeypatch.setenv("GITHUB_REPOSITORY", "b/runner")
+    book = Book.read(folder)
+    assert (book.site, book.repository) == (
+        "https://b.github.io/runner",
+        "https://github.com/b/runner",
+    )
+    assert book.address_from == "GITHUB_REPOSITORY"
+    book = Book.read(project(book={"repo-url": "https://github.com/c/said"}))
+    assert (book.site, book.address_from) == ("https://c.github.io/said", "_quarto.yml")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "")  # nowhere
+    book = Book.read(project())
+    assert (book.site, book.repository, book.address_from) == (None, None, None)
 
 
 def test_a_page_without_a_heading_is_named(project):
