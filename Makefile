@@ -18,10 +18,26 @@ pytest = $(python) -m pytest -n $(JOBS) --dist loadscope
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
+# A Python that is asked for by name is the environment's, even if there is one of another version.
+version = -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell $(PYTHON) $(version)),$(shell $(python) $(version)))
+$(VENV)/render.stamp: another-python
+endif
+endif
+.PHONY: another-python
+
+# Whole or not at all: an environment without pip is what Debian leaves where a package is missing.
 $(VENV)/render.stamp: book/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This book needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@if [ -n "$(filter another-python,$^)" ] || ! $(python) -m pip --version >/dev/null 2>&1; then \
+	  echo "Making the environment $(VENV) with $(PYTHON) ..."; \
+	  if [ -e $(VENV) ] && [ ! -e $(VENV)/pyvenv.cfg ]; then echo "$(VENV) is there and is no environment of Python: move it, or make VENV=..." >&2; exit 1; fi; \
+	  rm -rf $(VENV); \
+	  $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "$(PYTHON) cannot make an environment. On Debian and Ubuntu: apt-get install python3-venv (for python3.12: python3.12-venv)" >&2; exit 1; }; \
+	fi
 	@echo "Installing what renders the book into $(VENV) ..."
-	@test -x $(python) || $(PYTHON) -m venv $(VENV)
 	@$(python) -m pip install --quiet --disable-pip-version-check -r book/requirements.txt
 	@touch $@
 
@@ -81,5 +97,5 @@ prove: $(VENV)/all.stamp ## break the book on purpose; every fault must be caugh
 	$(python) -m book.proof.prove
 
 clean: ## remove what builds leave behind (the environment stays; rm -r .venv removes it)
-	rm -rf _book _book.tmp* .pytest_cache .ruff_cache .hypothesis .cache
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -r {} +
+	rm -rf _book _book.tmp* .quarto .pytest_cache .ruff_cache .hypothesis .cache
+	find . -path './$(VENV)' -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -r {} +
