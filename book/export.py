@@ -474,9 +474,19 @@ class _Shelf:
             for path in (f"{folder}.py", f"{folder}/__init__.py"):
                 if package in PACKAGES and (self.root / path).is_file():
                     names |= {path, f"{package}/__init__.py"}
-        for node in ast.walk(_parse(code)):
+        nodes = list(ast.walk(_parse(code)))
+        asked = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        for node in nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                names |= self.data.get(PurePosixPath(node.value).name, set())
+                found = self.data.get(name := PurePosixPath(node.value).name, set())
+                names |= found
+                # What code reads without asking whether it is there must travel.
+                if (
+                    not found
+                    and PurePosixPath(name).suffix == ".json"
+                    and not {"is_file", "exists"} & asked
+                ):
+                    raise BookError(f"it reads {name}, and none of {', '.join(FOLDERS)} has that")
         return frozenset(names)
 
 

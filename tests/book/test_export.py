@@ -361,6 +361,7 @@ BROKEN = {
     "a dead place in words": (new_markdown_cell("[x](words.qmd#nowhere)"), "words.qmd#nowhere"),
     "an unknown option": (new_code_cell("#| layout-ncol: 2\n1"), "'layout-ncol'"),
     "a late option": (new_code_cell("1\n#| echo: false"), "below the first line"),
+    "a record that is not there": (new_code_cell('open("recorded/x.json")'), "it reads x.json"),
     "an installation": (new_code_cell("!pip install torch"), "not plain Python"),
     "a raw cell": (nbformat.v4.new_raw_cell("x"), "raw cell"),
     "a broken figure": (
