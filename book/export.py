@@ -475,18 +475,21 @@ class _Shelf:
                 if package in PACKAGES and (self.root / path).is_file():
                     names |= {path, f"{package}/__init__.py"}
         nodes = list(ast.walk(_parse(code)))
-        asked = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-        for node in nodes:
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found = self.data.get(name := PurePosixPath(node.value).name, set())
-                names |= found
-                # What code reads without asking whether it is there must travel.
-                if (
-                    not found
-                    and PurePosixPath(name).suffix == ".json"
-                    and not {"is_file", "exists"} & asked
-                ):
-                    raise BookError(f"it reads {name}, and none of {', '.join(FOLDERS)} has that")
+        words = {node.id for node in nodes if isinstance(node, ast.Name)}
+        words |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        texts = [
+            PurePosixPath(node.value)
+            for node in nodes
+            if isinstance(getattr(node, "value", None), str)
+        ]
+        words |= {part for path in texts for part in path.parts}
+        recorded = "recorded" in words and not words & {"is_file", "exists"}
+        for path in texts:
+            found = self.data.get(path.name, set())
+            names |= found
+            # A record that code reads without asking whether it is there must travel.
+            if recorded and not found and path.suffix == ".json":
+                raise BookError(f"it reads {path.name}, which is not in chapters/recorded")
         return frozenset(names)
 
 
