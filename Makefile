@@ -7,13 +7,15 @@ JOBS ?= 2
 
 bin = $(VENV)/bin
 python = $(bin)/python
+pip = $(python) -m pip install --quiet --disable-pip-version-check
+lock = $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 # The kernels of the notebooks run PyTorch's plain code paths, the same on every x86-64 machine
 strict = ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=1
 pytest = $(python) -m pytest -n $(JOBS) --dist loadscope
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: bench-explorer help book html serve check test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
+.PHONY: lock quarto newest bench-explorer help book html serve check test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -28,7 +30,7 @@ endif
 .PHONY: another-python
 
 # Whole or not at all: an environment without pip is what Debian leaves where a package is missing.
-$(VENV)/render.stamp: book/requirements.txt
+$(VENV)/render.stamp: book/render.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This book needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	@if [ -n "$(filter another-python,$^)" ] || ! $(python) -m pip --version >/dev/null 2>&1; then \
 	  echo "Making the environment $(VENV) with $(PYTHON) ..."; \
@@ -38,13 +40,23 @@ $(VENV)/render.stamp: book/requirements.txt
 	    echo "$(PYTHON) cannot make an environment. On Debian and Ubuntu: apt-get install python3-venv (for python3.12: python3.12-venv)" >&2; exit 1; }; \
 	fi
 	@echo "Installing what renders the book into $(VENV) ..."
-	@$(python) -m pip install --quiet --disable-pip-version-check -r book/requirements.txt
+	@$(pip) --require-hashes -r book/render.lock
 	@touch $@
 
-$(VENV)/all.stamp: requirements.txt $(VENV)/render.stamp
+# PyTorch comes without a hash, as there are several builds of its version: with CUDA and without.
+$(VENV)/all.stamp: book/all.lock $(VENV)/render.stamp
 	@echo "Installing what runs the notebooks and tests (PyTorch is large; some minutes) ..."
-	@$(python) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(pip) --require-hashes -r book/all.lock
+	@$(pip) $$(grep '^torch==' requirements.txt)
 	@touch $@
+
+lock: $(VENV)/render.stamp ## lock all versions, with hashes, after a change of a requirements.txt
+	@$(pip) uv==0.13.9
+	$(lock) book/requirements.txt -o book/render.lock
+	$(lock) requirements.txt | awk '/^[a-z0-9]/ { keep = !/^(torch|triton|nvidia-|cuda-)/ } keep' > book/all.lock
+
+quarto: $(VENV)/render.stamp ## install Quarto into the environment; `make book` then uses it
+	@$(pip) -r requirements-quarto.txt
 
 book: $(VENV)/render.stamp ## render the book to _book/: HTML, PDF, EPUB (RENDERER=quarto|pandoc)
 	@$(python) -m book.site.render --renderer $(RENDERER)
@@ -89,6 +101,9 @@ stamp: $(VENV)/all.stamp ## record what the stored outputs hold and what they we
 
 matrix: $(VENV)/all.stamp ## the distances under other Pythons, NumPys and PyTorch kernels (minutes)
 	$(python) -m book.proof.matrix
+
+newest: $(VENV)/all.stamp ## the distances under the newest NumPy and PyTorch, with nothing recorded
+	$(python) -m book.proof.matrix --newest
 
 measure: $(VENV)/all.stamp ## the ratios quoted beyond the chapter, side by side (minutes; then: make notebooks)
 	$(python) -m book.proof.measure

@@ -1,6 +1,7 @@
 """`make` makes the environment whole or not at all."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -27,7 +28,7 @@ esac
 def make(tmp_path):
     """Run `make html` in a folder with nothing but the Makefile, by stand-ins for Python."""
     (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "requirements.txt").touch()
+    (tmp_path / "book" / "render.lock").touch()
     shutil.copy(ROOT / "Makefile", tmp_path)
 
     def run(*arguments, version="3.12", package=True):
@@ -88,3 +89,18 @@ def test_a_python_that_is_asked_for_is_the_one_that_runs(make):
     assert "Making the environment .venv with ./python3.13" in asked.stdout
     assert not (make.folder / ".venv" / "mark").exists()
     assert "Making" not in make("PYTHON=./python3.13", version="3.13").stdout
+
+
+@pytest.mark.parametrize("lock", ["render", "all"])
+def test_what_is_pinned_is_locked_with_hashes(lock):
+    """After a change of a pin: `make lock`."""
+    names = ["book/requirements.txt"] + ["requirements.txt"] * (lock == "all")
+    lines = "\n".join((ROOT / name).read_text("utf-8") for name in names).splitlines()
+    pins = {line.split("#")[0].strip() for line in lines if "==" in line}
+    pins -= {pin for pin in pins if pin.startswith("torch==")}  # it has several builds
+    locked = (ROOT / "book" / f"{lock}.lock").read_text("utf-8")
+    assert len(pins) >= 8
+    for pin in pins:
+        pattern = re.escape(pin.lower()).replace("_", "[-_]")
+        assert re.search(rf"^{pattern}\b[^\n]*\\\n +--hash=sha256:", locked, re.MULTILINE), pin
+    assert not re.search(r"^(torch|nvidia)", locked, re.MULTILINE)
