@@ -16,30 +16,18 @@ import yaml
 
 from book import BookError, notebooks, pandoc, read_text
 
-#: What the Pandoc edition understands in ``_quarto.yml``; None is a value, a dict is a level below.
-KEYS = {
-    "project": {"type": None, "output-dir": None},
-    "lang": None,
-    "book": {
-        **dict.fromkeys(
-            ["title", "subtitle", "author", "description", "favicon", "cover-image", "open-graph"]
-        ),
-        **dict.fromkeys(["search", "page-navigation", "site-url", "repo-url", "repo-actions"]),
-        "sidebar": {"style": None},
-        "chapters": None,
-    },
-    "bibliography": None,
-    "link-citations": None,
-    "execute": {"enabled": None},
-    "filters": None,
-    "format": {
-        "html": {
-            "theme": None,
-            **dict.fromkeys(["css", "number-sections", "toc", "toc-depth", "code-copy"]),
-            **dict.fromkeys(["code-overflow", "anchor-sections"]),
-        }
-    },
-}
+#: What the Pandoc edition understands in ``_quarto.yml``.
+KEYS = yaml.safe_load("""
+project: {type, output-dir}
+lang:
+book: {title, subtitle, author, description, favicon, cover-image, open-graph, search,
+  page-navigation, site-url, repo-url, repo-actions, sidebar: {style}, chapters}
+bibliography:
+link-citations:
+execute: {enabled}
+filters:
+format: {html: {theme, css, number-sections, toc, toc-depth, code-copy, code-overflow, anchor-sections}}
+""")
 
 
 @dataclass(frozen=True)

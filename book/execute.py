@@ -42,25 +42,16 @@ def execute(path: Path) -> None:
 
 def _normalise(notebook) -> None:
     """Remove what depends on the machine or the moment and merge split streams."""
-    notebook.metadata = nbformat.from_dict(
-        {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        }
-    )
-    for cell in notebook.cells:
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for _, cell in notebooks.code_cells(notebook):
         cell.metadata.pop("execution", None)
-        if cell.cell_type != "code":
-            continue
         merged = []
         for output in cell.outputs:
-            previous = merged[-1] if merged else None
-            if (
-                previous is not None
-                and output.output_type == previous.output_type == "stream"
-                and output.name == previous.name
-            ):
-                previous.text += output.text
+            if merged and "name" in output and output.name == merged[-1].get("name"):
+                merged[-1].text += output.text  # both are streams: no other output has a name
             else:
                 merged.append(output)
         cell.outputs = merged

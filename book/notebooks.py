@@ -6,6 +6,7 @@ the file keeps as lines is one string.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterator
@@ -25,7 +26,6 @@ OPTIONS = {
     "fig-alt": str,
     "classes": str,
 }
-CLASSES = ("as-published",)
 
 
 class Node(dict):
@@ -41,30 +41,17 @@ class Node(dict):
         self[name] = value
 
 
-def node(value):
-    """The value with Nodes for its dictionaries, at every depth."""
-    if isinstance(value, dict):
-        return Node({key: node(below) for key, below in value.items()})
-    return [node(below) for below in value] if isinstance(value, list) else value
-
-
 def load(path: Path, name: str | None = None) -> Node:
     """Read a notebook.  Raises: BookError that calls it ``name`` and says what is wrong where."""
-    path = Path(path)
-    return loads(read_text(path, name), name or path.name)
-
-
-def loads(text: str, name: str) -> Node:
-    """Read a notebook from its JSON, as ``load`` does."""
+    name = name or Path(path).name
     try:
-        notebook = json.loads(text, object_hook=Node)
-    except ValueError as error:
+        notebook = json.loads(read_text(path, name), object_hook=Node)
+    except json.JSONDecodeError as error:
         raise BookError(f"{name}: not a notebook: {error}") from None
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise BookError(f"{name}: not a notebook: it has no list of cells")
     if notebook.get("nbformat") != 4:
         raise BookError(f"{name}: nbformat {notebook.get('nbformat')!r}; the book reads 4")
-    notebook.setdefault("metadata", Node())
     ids = set()
     for number, cell in enumerate(notebook.cells, 1):
         with at(name, number, cell):
@@ -72,13 +59,13 @@ def loads(text: str, name: str) -> Node:
             if (id := cell.get("id")) in ids and id:
                 raise BookError("another cell has this id")
             ids.add(id)
-    _texts(notebook, lambda text: text)
+    _texts(notebook, "".join)
     return notebook
 
 
 def save(notebook: dict, path: Path) -> None:
     """Write a notebook with the bytes that Jupyter would; a file that is there changes whole or not."""
-    path, notebook = Path(path), node(notebook)
+    path, notebook = Path(path), copy.deepcopy(notebook)
     _texts(notebook, lambda text: text.splitlines(True))
     text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     temporary = path.with_name(path.name + ".tmp")
@@ -90,7 +77,7 @@ def save(notebook: dict, path: Path) -> None:
 
 
 def markdown_cell(id: str, source: str, /, **metadata) -> Node:
-    return node({"cell_type": "markdown", "id": id, "metadata": metadata, "source": source})
+    return Node(cell_type="markdown", id=id, metadata=Node(metadata), source=source)
 
 
 def code_cells(notebook: Node) -> Iterator[tuple[int, Node]]:
@@ -129,7 +116,7 @@ def options(source: str) -> tuple[dict, str]:
         if not isinstance(value, OPTIONS[key]):
             kind = "true or false" if OPTIONS[key] is bool else "a text"
             raise BookError(f"cell option '{key}' wants {kind}, not {value!r}")
-    if found.get("classes", CLASSES[0]) not in CLASSES:
+    if found.get("classes", "as-published") != "as-published":
         raise BookError(f"unknown class '{found['classes']}' in cell option 'classes'")
     return found, "\n".join(lines[first:]).lstrip("\n")
 
@@ -139,8 +126,8 @@ def _check(cell) -> None:
     if not isinstance(cell, dict):
         raise BookError("not a cell")
     kind = cell.get("cell_type")
-    if kind not in ("markdown", "code", "raw"):
-        raise BookError(f"cell_type {kind!r}; the book knows markdown and code")
+    if kind not in ("markdown", "code"):
+        raise BookError(f"a {kind} cell; the book knows markdown and code")
     wanted = {"source": (str, list), "metadata": dict}
     if kind == "code":
         wanted["outputs"] = list
@@ -156,14 +143,11 @@ def _check(cell) -> None:
 
 
 def _texts(notebook: Node, change) -> None:
-    """Join the texts of a notebook, or split them, in place."""
+    """Change all texts of a notebook, in place: join them, or split them."""
     for cell in notebook.cells:
-        bundles = list((cell.get("attachments") or {}).values())
-        holders = [(cell, "source")]
+        cell.source = change(cell.source)
         for output in cell.get("outputs", ()):
-            bundles.append(output.get("data") or {})
             if output.output_type == "stream":
-                holders.append((output, "text"))
-        holders += [(b, kind) for b in bundles for kind in b if not kind.endswith("json")]
-        for holder, key in holders:
-            holder[key] = change("".join(holder[key]))
+                output.text = change(output.text)
+            data = output.get("data") or {}
+            data.update({k: change(text) for k, text in data.items() if not k.endswith("json")})

@@ -96,7 +96,7 @@ def without(key):
         ([code("1", {})], "page.ipynb, cell 1 (code): an output without output_type"),
         ([code("1", {"output_type": "stream"})], "cell 1 (code): a stream without its text"),
         ([code("1"), code("2")], "page.ipynb, cell 2 (code): another cell has this id"),
-        ([{"cell_type": "heading"}], "page.ipynb, cell 1: cell_type 'heading'"),
+        ([{"cell_type": "heading"}], "page.ipynb, cell 1: a heading cell; the book knows"),
     ],
 )
 def test_a_broken_notebook_is_refused_by_file_and_cell(tmp_path, content, message):

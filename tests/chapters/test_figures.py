@@ -18,8 +18,7 @@ LEVELS = [0.01, 0.1, 0.2, 0.3, 0.4, 0.5]
 
 @pytest.fixture(scope="module")
 def all_drawn():
-    found, _ = figures.run(ROOT / "chapters" / "5-1-math.ipynb")
-    return found
+    return figures.run(ROOT / "chapters" / "5-1-math.ipynb")
 
 
 @pytest.fixture
