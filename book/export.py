@@ -8,35 +8,29 @@ is installed.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import copy
 import json
 import os
-import sys
 import textwrap
 import zlib
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path, PurePosixPath
 
 from book import BookError, notebooks, pandoc, read_text
 from book.config import Book
 from book.notebooks import Node
 
-ROOT = Path(__file__).resolve().parent.parent
-
 #: The packages whose modules travel; what a notebook does not use does not.
 PACKAGES = ("utils", "explorer", "exercises")
 
 #: The folders whose data files travel, where code names them.
 FOLDERS = (*PACKAGES, "chapters/recorded")
-
-#: The files beside the modules that only the site reads: those of the front page.
-SITE_ONLY = "front*"
 
 #: The modules that a learner reads, in this order: each has a cell of its own, in plain text.
 READABLE = tuple(
@@ -159,12 +153,7 @@ def _png(svg: str) -> str:
 
 
 def _notebook(
-    book: Book,
-    shelf: _Shelf,
-    source: PurePosixPath,
-    notebook: Node,
-    prose: Prose,
-    linked: set[str],
+    book: Book, shelf: _Shelf, source: PurePosixPath, notebook: Node, prose: Prose, linked: set[str]
 ) -> Node:
     """The one-file edition of one notebook; ``linked`` holds the places that need an anchor."""
     cells, names, imports = [], {"utils/__init__.py", "utils/published.json"}, set()
@@ -178,21 +167,27 @@ def _notebook(
     }
     for number, cell in enumerate(notebook.cells, 1):
         with notebooks.at(str(source), number, cell):
-            if cell.cell_type == "markdown":
-                cells.append(notebooks.markdown_cell(cell.id, markdown[cell.id]))
-                continue
-            new = _code_cell(cell)
-            cells.append(new)
-            if caption := markdown.get(f"caption-{cell.id}"):
-                cells.append(notebooks.markdown_cell(f"caption-{cell.id}", caption))
-            imports |= _imports(new.source)
-            names |= shelf.needs(new.source)
+            if cell.cell_type == "code":
+                options, code = notebooks.options(cell.source)
+                names |= shelf.needs(code)
+                imports |= _imports(code)
+                cells.append(_code(cell.id, code, cell.outputs))
+                if options.get("code-fold") or options.get("echo") is False:
+                    _fold(cells[-1], options.get("code-summary", "Code"))
+                for key, value in {**cell.metadata, **options}.items():
+                    if key in ("tags", "fig-alt"):
+                        cells[-1].metadata[key] = value
+        for id in (cell.id, f"caption-{cell.id}"):
+            if text := markdown.get(id):
+                cells.append(notebooks.markdown_cell(id, text))
     if len(cells) < 2 or not cells[0].source.startswith("# "):
         raise BookError(f"{source}, cell 1: not a heading of the first level")
     if "setup" not in cells[1].metadata.get("tags", []):
         raise BookError(f"{source}, cell 2: not the setup cell (tag 'setup')")
     files = shelf.files(names)
-    libraries = imports.union(*(_imports(files[name]) for name in files if name.endswith(".py")))
+    libraries = imports.union(
+        *(_imports(text, _package(name)) for name, text in files.items() if name.endswith(".py"))
+    )
     if "works-cited" in markdown:
         cells.append(notebooks.markdown_cell("works-cited", markdown["works-cited"]))
     cells[1:1] = [
@@ -205,9 +200,7 @@ def _notebook(
     metadata["colab"]["name"] = source.name
     if "torch" in imports:  # only PyTorch makes use of one
         metadata["accelerator"], metadata["colab"]["gpuType"] = "GPU", "T4"
-    return notebooks.node(
-        {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
-    )
+    return Node(cells=cells, metadata=metadata, nbformat=4, nbformat_minor=5)
 
 
 # --- prose ------------------------------------------------------------------------------------
@@ -251,57 +244,40 @@ def _check_links(book: Book, written: dict[PurePosixPath, Prose]) -> None:
 
 def _places(path: Path) -> set[str]:
     """The identifiers of a page that is no notebook."""
+    found = set()
 
-    def identifiers(node) -> Iterator[str]:
-        if isinstance(node, list):
-            for below in node:
-                yield from identifiers(below)
-        elif isinstance(node, dict):
-            if node.get("t") in ("Header", "Div", "Span"):
-                yield node["c"][node["t"] == "Header"][0]
-            yield from identifiers(node.get("c"))
+    def note(node: dict) -> dict:
+        if node.get("t") in ("Header", "Div", "Span"):
+            found.add(node["c"][node["t"] == "Header"][0])
+        return node
 
     page = pandoc.run("--from=markdown", "--to=json", path, page=path.name)
-    return set(identifiers(json.loads(page)["blocks"]))
+    json.loads(page, object_hook=note)
+    return found
 
 
 # --- cells ------------------------------------------------------------------------------------
 
 
-def _code_cell(cell: Node) -> Node:
-    """The code cell, folded where its options say so; its outputs as they are."""
-    options, code = notebooks.options(cell.source)
-    new = _cell_of_code(cell.id, code)
-    new.outputs = cell.outputs
-    if cell.metadata.get("tags"):
-        new.metadata["tags"] = cell.metadata.tags
-    if options.get("code-fold") is True or options.get("echo") is False:
-        _fold(new, options.get("code-summary", "Code"))
-    if "fig-alt" in options:
-        new.metadata["fig-alt"] = options["fig-alt"]
-    return new
-
-
-def _cell_of_code(id: str, source: str) -> Node:
-    """A code cell without outputs; `_number` counts it later."""
-    return notebooks.node(
-        {
-            "cell_type": "code",
-            "execution_count": None,
-            "id": id,
-            "metadata": {},
-            "outputs": [],
-            "source": source.rstrip("\n"),
-        }
+def _code(id: str, source: str, outputs: Iterable[Node] = (), **metadata) -> Node:
+    """A code cell; `_number` counts it later."""
+    return Node(
+        cell_type="code",
+        execution_count=None,
+        id=id,
+        metadata=Node(metadata),
+        outputs=list(outputs),
+        source=source.rstrip("\n"),
     )
 
 
-def _fold(cell: Node, title: str | None = None) -> None:
+def _fold(cell: Node, title: str | None = None) -> Node:
     """Hide the code: by Jupyter's metadata and Kaggle's, and as a form with a title on Colab."""
     if title:
         cell.source = f'#@title {title} {{ display-mode: "form" }}\n{cell.source}'
     cell.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}
     cell.metadata["_kg_hide-input"] = True
+    return cell
 
 
 def _edition(book: Book, source: PurePosixPath, imports: set[str]) -> str:
@@ -340,10 +316,7 @@ def _number(cells: list[Node]) -> None:
 
 
 def _file_cells(book: Book, files: dict[str, str]) -> list[Node]:
-    """The section with the book's files: what nobody edits folded, then the modules to read.
-
-    The data come first: where published.json is, the folder ``utils`` is known to be the book's.
-    """
+    """The section with the book's files: what nobody edits folded, then the modules to read."""
     heading = notebooks.markdown_cell(
         "files",
         "## The book's own files\n\n"
@@ -352,63 +325,24 @@ def _file_cells(book: Book, files: dict[str, str]) -> list[Node]:
         id="files",  # Colab's name of the cell, for collapsed_sections
     )
     heading.metadata["jp-MarkdownHeadingCollapsed"] = True
-    writer = _cell_of_code("files-writer", WRITER)
-    _fold(writer)
-    data = [name for name in files if name.endswith(".json") or name.startswith("chapters/")]
-    cells = [heading, writer, _data_cell({name: files[name] for name in data})]
-    for package in PACKAGES:
-        packed = {
-            name: text
-            for name, text in sorted(files.items())
-            if name.startswith(f"{package}/") and name not in (*data, *READABLE)
-        }
+    cells = [heading, _fold(_code("files-writer", WRITER))]
+    for folder in FOLDERS:
+        names = (name for name in sorted(files) if name.startswith(f"{folder}/"))
+        packed = {name: files[name] for name in names if name not in READABLE}
         if packed:
-            cells.append(_packed_cell(book, package, packed))
+            cells.append(_packed_cell(book, folder, packed))
     for name in READABLE:
         if name in files:
             id, says = f"file-{PurePosixPath(name).stem}", _first_line(name, files[name])
             cells.append(notebooks.markdown_cell(f"{id}-says", f"### `{name}`\n\n{says}"))
-            cells.append(_cell_of_code(id, f"%%book_file {name}\n{files[name]}"))
+            cells.append(_code(id, f"%%book_file {name}\n{files[name]}"))
             cells[-1].metadata["_kg_hide-input"] = True  # Kaggle cannot fold the section
     return cells
 
 
-def _data_cell(files: dict[str, str]) -> Node:
-    """The data as they are, JSON with one entry a line."""
-    names = sorted(files, key=lambda name: (name != "utils/published.json", name))
-    texts = {n: _entries(n, files[n]) if n.endswith(".json") else files[n] for n in names}
-    code = "\n\n".join(f'book_file("{name}", r"""{text}""")' for name, text in texts.items())
-    says = "# Plain data, which the modules and the cells below read."
-    cell = _cell_of_code("files-data", f"{says}\n{code}")
-    _fold(cell, f"Data: {', '.join(PurePosixPath(name).name for name in names)}")
-    return cell
-
-
-def _entries(name: str, text: str) -> str:
-    """JSON with a line for each of its entries, and for each entry of a list among them."""
-
-    def line(value) -> str:
-        return json.dumps(value, ensure_ascii=False)
-
-    def entry(value) -> str:
-        return (
-            "[\n" + ",\n".join(map(line, value)) + "]" if isinstance(value, list) else line(value)
-        )
-
-    try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise BookError(f"{name}: not JSON: {error}") from None
-    if not isinstance(data, dict):
-        return entry(data) + "\n"
-    return (
-        "{\n" + ",\n".join(f"{line(key)}: {entry(value)}" for key, value in data.items()) + "\n}\n"
-    )
-
-
-def _packed_cell(book: Book, package: str, files: dict[str, str]) -> Node:
+def _packed_cell(book: Book, folder: str, files: dict[str, str]) -> Node:
     """Files that nobody changes in a notebook, compressed, and a word on what and where they are."""
-    address = book.source_url(package)
+    address = book.source_url(folder)
     says = [
         "# These files travel compressed, because nobody needs to change them here. Running the cell",
         "# writes them beside this notebook, as they are; there you can read them"
@@ -417,9 +351,8 @@ def _packed_cell(book: Book, package: str, files: dict[str, str]) -> Node:
     ]
     packed = b64encode(zlib.compress(json.dumps(files).encode(), 9)).decode()
     lines = [*says, 'book_unpack("""', *textwrap.wrap(packed, 2000), '""")']
-    cell = _cell_of_code(f"files-{package}", "\n".join(lines))
-    _fold(cell, f"Compressed: {package} ({len(files)} files)")
-    return cell
+    cell = _code(f"files-{PurePosixPath(folder).name}", "\n".join(lines))
+    return _fold(cell, f"Compressed: {folder} ({len(files)} files)")
 
 
 def _first_line(name: str, text: str) -> str:
@@ -434,63 +367,57 @@ class _Shelf:
     def __init__(self, root: Path):
         self.root = root
         self.needs = cache(self._needs)
-        #: The name of a data file beside the modules, or of a recorded one -> what it brings: the
-        #: file, and those that differ in the suffix, as a script and its style sheet do.
-        self.data: dict[str, set[str]] = {}
-        for folder in FOLDERS:
-            paths = [path for path in (root / folder).glob("*.*") if path.suffix != ".py"]
-            for path in paths:
-                if not path.match(SITE_ONLY):
-                    alike = {f"{folder}/{other.name}" for other in paths if other.stem == path.stem}
-                    self.data.setdefault(path.name, set()).update(alike)
+        #: The name of a file that is no module -> the file, relative to the project.
+        self.data = {
+            path.name: path.relative_to(root).as_posix()
+            for folder in FOLDERS
+            for path in (root / folder).glob("*.*")
+            if path.suffix != ".py"
+        }
 
     def files(self, names: set[str]) -> dict[str, str]:
         """The texts of these files and of all that they need in turn."""
         files: dict[str, str] = {}
-        names = set(names)
         while names:
-            name = names.pop()
+            name, *others = names
             # One final newline, as a cell leaves it: the text of a cell ends without its own.
             files[name] = read_text(self.root / name, name).rstrip("\n") + "\n"
+            names = {*others}
             if name.endswith(".py"):
                 try:
-                    names |= self.needs(files[name], PurePosixPath(name)) - files.keys()
+                    names |= self.needs(files[name], _package(name)) - files.keys()
                 except BookError as error:
                     raise BookError(f"{name}: {error}") from None
         return files
 
-    def _needs(self, code: str, of: PurePosixPath | None = None) -> frozenset[str]:
-        """The files that a piece of code, that of the module ``of``, imports or names."""
+    def _needs(self, code: str, package: tuple[str, ...] = ()) -> set[str]:
+        """The files that a piece of code, that of a module of the package, imports or names."""
         names = set()
-        for level, module in _modules(code):
-            if level:
-                if of is None:
-                    raise BookError("a relative import")
-                module = ".".join([*of.parts[:-level], *filter(None, [module])])
-            package = module.partition(".")[0]
-            if package not in PACKAGES and (self.root / package).is_dir():
-                raise BookError(f"the import of {package!r}, which does not travel")
+        for module in _modules(code, package):
+            top = module.partition(".")[0]
+            if top not in PACKAGES and (self.root / top).is_dir():
+                raise BookError(f"the import of {top!r}, which does not travel")
             folder = module.replace(".", "/")
             for path in (f"{folder}.py", f"{folder}/__init__.py"):
-                if package in PACKAGES and (self.root / path).is_file():
-                    names |= {path, f"{package}/__init__.py"}
+                if top in PACKAGES and (self.root / path).is_file():
+                    names |= {path, f"{top}/__init__.py"}
         nodes = list(ast.walk(_parse(code)))
-        words = {node.id for node in nodes if isinstance(node, ast.Name)}
-        words |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-        texts = [
-            PurePosixPath(node.value)
-            for node in nodes
-            if isinstance(getattr(node, "value", None), str)
-        ]
-        words |= {part for path in texts for part in path.parts}
-        recorded = "recorded" in words and not words & {"is_file", "exists"}
-        for path in texts:
-            found = self.data.get(path.name, set())
-            names |= found
-            # A record that code reads without asking whether it is there must travel.
-            if recorded and not found and path.suffix == ".json":
-                raise BookError(f"it reads {path.name}, which is not in chapters/recorded")
-        return frozenset(names)
+        texts = [getattr(node, "value", None) for node in nodes]
+        paths = [PurePosixPath(text) for text in texts if isinstance(text, str)]
+        names |= {self.data[path.name] for path in paths if path.name in self.data}
+        # A record that code reads without asking whether it is there must travel.
+        words = {word for path in paths for word in path.parts}
+        words |= {getattr(node, "attr", getattr(node, "id", None)) for node in nodes}
+        if "recorded" in words and not words & {"is_file", "exists"}:
+            for path in paths:
+                if path.suffix == ".json" and path.name not in self.data:
+                    raise BookError(f"it reads {path.name}, which is not in chapters/recorded")
+        return names
+
+
+def _package(name: str) -> tuple[str, ...]:
+    """What a module belongs to, by the name of its file: ("utils",)."""
+    return PurePosixPath(name).parts[:-1]
 
 
 @cache
@@ -501,37 +428,21 @@ def _parse(code: str) -> ast.AST:
         raise BookError(f"code that is not plain Python ({error.msg})") from None
 
 
-def _modules(code: str) -> Iterator[tuple[int, str]]:
-    """(dots before it, name) of each module that the code imports, or may import from a package."""
+def _modules(code: str, package: tuple[str, ...] = ()) -> Iterator[str]:
+    """The name of each module that the code imports, or may import from a package."""
     for node in ast.walk(_parse(code)):
         if isinstance(node, ast.Import):
-            yield from ((0, alias.name) for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = [node.module] if node.module else []
-            yield node.level, ".".join(base)
-            yield from ((node.level, ".".join([*base, alias.name])) for alias in node.names)
+            base = "." * node.level + (node.module or "")
+            try:
+                base = resolve_name(base, ".".join(package))
+            except ImportError:
+                raise BookError("a relative import") from None
+            yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
 
 
 @cache
-def _imports(code: str) -> frozenset[str]:
+def _imports(code: str, package: tuple[str, ...] = ()) -> set[str]:
     """The top-level names of what the code imports."""
-    return frozenset(module.partition(".")[0] for level, module in _modules(code) if not level)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m book.export", description=__doc__)
-    parser.add_argument("--project", type=Path, default=ROOT, help="default: this repository")
-    parser.add_argument("--output", type=Path, default=ROOT / "_book", help="default: _book")
-    options = parser.parse_args(arguments)
-    try:
-        written = export_all(Book.read(options.project), options.output)
-    except BookError as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 1
-    for path in written:
-        print(f"{path} {path.stat().st_size / 1024:.0f} KiB")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return {module.partition(".")[0] for module in _modules(code, package)}
