@@ -34,6 +34,7 @@ NUMPYS = ("numpy==1.26.4", "numpy==2.0.2", "numpy")
 OTHERS = ("scikit-learn", "matplotlib", "ipython")  # what the notebooks and `run` need besides
 #: What Colab published of its runtime on 2026-08-19; its PyTorch is not installed here.
 COLAB = ("3.13", ("numpy==2.1.3", "scikit-learn==1.6.1", "matplotlib==3.10.0", "ipython"))
+NEWEST = ("numpy", "torch", *OTHERS)
 CAPABILITIES = ("default", "avx2", "avx512")
 THREADS = (1, 2)
 
@@ -162,6 +163,24 @@ def rows():
                 yield what, None
 
 
+def newest() -> int:
+    """Print the distance of each record under this Python and the newest versions; 1 if one is over 1 ulp."""
+    version = ".".join(platform.python_version_tuple()[:2])
+    everything = dict.fromkeys(found.notebook for found in records.find_all().values())
+    shutil.rmtree(CACHE / "-".join((f"python{version}", *NEWEST)), ignore_errors=True)
+    executable = environment(version, *NEWEST)
+    row = executable and measure(everything, python=executable, ATEN_CPU_CAPABILITY="default")
+    if not row:
+        sys.exit("the newest versions cannot be had together")
+    found = row.pop("records")
+    print(*(f"{name} {value}" for name, value in row.items()), sep=", ")
+    for id, record in found.items():
+        print(
+            f"{id:40} {record['exact']:3} of {record['total']:3} exact, largest distance {record['max_ulp']} ulp"
+        )
+    return int(max(record["max_ulp"] for record in found.values()) > 1)
+
+
 def uses_torch(page: str) -> bool:
     cells = notebooks.code_cells(notebooks.load(ROOT / page))
     code = "\n".join(cell.source for _, cell in cells)
@@ -202,7 +221,14 @@ def name_of(machine: dict) -> str:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=RECORDED, help="default: %(default)s")
+    parser.add_argument(
+        "--newest",
+        action="store_true",
+        help="only the newest versions there are; nothing is written",
+    )
     options = parser.parse_args(arguments)
+    if options.newest:
+        return newest()
 
     here = machine()
     name = name_of(here)
