@@ -6,6 +6,7 @@ On a machine with CUDA: ``make test-gpu``.  Elsewhere it stops with status 2.
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import torch
 from torch.utils.data import DataLoader, TensorDataset
@@ -35,7 +36,7 @@ def time_loops(devices, *, sizes=SIZES, rounds: int = 5) -> dict:
     for n, batch_size in sizes:
         arrays = data.make_data(n)
         points = TensorDataset(*(torch.as_tensor(values).reshape(-1, 1) for values in arrays))
-        tasks = {d: lambda d=d, p=points, b=batch_size: epoch(d, p, b) for d in devices}
+        tasks = {device: partial(epoch, device, points, batch_size) for device in devices}
         found[str(n)] = {"batch_size": batch_size, "rounds": rounds, **ratios(tasks, rounds=rounds)}
     return found
 
