@@ -15,7 +15,7 @@ pytest = $(python) -m pytest -n $(JOBS) --dist loadscope
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: lock quarto newest bench-explorer help book html serve check test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
+.PHONY: lock quarto newest help book html serve check test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -92,9 +92,6 @@ notebooks: $(VENV)/all.stamp ## re-execute all notebooks in place; a second run 
 
 figures: $(VENV)/all.stamp ## draw figures/ again from Section 5.1
 	$(python) -m book.figures
-
-bench-explorer: $(VENV)/all.stamp html ## the frames of the live explorer while it is dragged, on its page
-	$(python) -m book.proof.bench_explorer
 
 stamp: $(VENV)/all.stamp ## record what the stored outputs hold and what they were made on, for the ledger
 	$(python) -m book.proof.ledger

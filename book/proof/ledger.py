@@ -7,12 +7,9 @@ value that is no longer printed, and a ledger that is no longer true, turn red.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
-import subprocess
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +19,7 @@ from book.proof import records
 
 RECORDED = records.ROOT / "chapters" / "recorded" / "ledger.json"
 PACKAGES = ("numpy", "scikit-learn", "torch", "matplotlib", "nbval", "jupyter-client", "ipykernel")
+NUMBERS = ("cpu family", "model")
 
 
 def printed(root: Path = records.ROOT) -> dict:
@@ -38,6 +36,7 @@ def machine() -> dict:
     if information.is_file():
         lines = information.read_text(encoding="utf-8").splitlines()
         facts = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
+    # The name alone may be as short as the maker's.
     numbers = [f"{key.split()[-1]} {facts[key].strip()}" for key in NUMBERS if key in facts]
     name = facts.get("model name") or platform.processor() or platform.machine()
     flags = facts.get("flags", "").split()
@@ -50,46 +49,30 @@ def machine() -> dict:
     }
 
 
-NUMBERS = ("cpu family", "model")  # a name alone may be as short as the maker's
-
-
 def run() -> dict:
-    """What the kernels of the book run on, asked of a process with their environment."""
-    code = (
-        "import json, torch; print(json.dumps([torch.backends.cpu.get_cpu_capability(),"
-        "'cuda' if torch.cuda.is_available() else 'cpu', torch.get_num_threads()]))"
-    )
-    environment = {**os.environ, **KERNEL_ENVIRONMENT}
-    answer = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
-    kernels, device, threads = json.loads(answer)
+    """What the kernels of the book run on.  PyTorch must not have been imported before."""
+    os.environ.update(KERNEL_ENVIRONMENT)
+    import torch
+
     return {
         "python": platform.python_version(),
         "packages": {name: version(name).partition("+")[0] for name in PACKAGES},
-        "PyTorch CPU kernels": kernels.lower(),
-        "device": device,
-        "threads": threads,
+        "PyTorch CPU kernels": torch.backends.cpu.get_cpu_capability().lower(),
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
         "machine": machine(),
     }
 
 
-def write(content: dict, path: Path) -> None:
+def write(path: Path, **content) -> None:
     """Write a record with today's date; one that says the same already keeps its own."""
     old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     today = time.strftime("%Y-%m-%d", time.gmtime())
-    same = {**old, "recorded": None} == {**content, "recorded": None}
+    same = {**old, "recorded": None} == {"recorded": None, **content}
     content = {"recorded": old["recorded"] if same else today, **content}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=RECORDED, help="default: %(default)s")
-    options = parser.parse_args(arguments)
-    content = {"command": "make stamp", "run": run(), "records": printed()}
-    write(content, options.output)
-    print(f"{len(content['records'])} records -> {options.output.relative_to(records.ROOT)}")
-    return 0
+    print(f"written to {path}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    write(RECORDED, command="make stamp", run=run(), records=printed())

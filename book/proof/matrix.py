@@ -22,7 +22,7 @@ from pathlib import Path
 
 from book import notebooks
 from book.proof import records, run
-from book.proof.ledger import machine
+from book.proof.ledger import machine, write
 
 ROOT = records.ROOT
 CACHE = ROOT / ".cache" / "matrix"
@@ -35,6 +35,7 @@ OTHERS = ("scikit-learn", "matplotlib", "ipython")  # what the notebooks and `ru
 #: What Colab published of its runtime on 2026-08-19; its PyTorch is not installed here.
 COLAB = ("3.13", ("numpy==2.1.3", "scikit-learn==1.6.1", "matplotlib==3.10.0", "ipython"))
 NEWEST = ("numpy", "torch", *OTHERS)
+VERSIONS = ("python", "numpy", "torch", "kernels", "threads", "cuda", "cuda_bytes")
 CAPABILITIES = ("default", "avx2", "avx512")
 THREADS = (1, 2)
 
@@ -110,39 +111,39 @@ def environment(version: str, *requirements: str) -> Path | None:
     return executable if python else None
 
 
-def measure(pages, *, python=sys.executable, threads: int = 1, **variables: str) -> dict | None:
+def measure(
+    pages, *, python=sys.executable, threads: int = 1, gpu: bool = False, **variables: str
+) -> dict | None:
     """One row: the distances of the records that these pages compare, and the versions.
 
-    None where the processor lacks an instruction that the kernels asked for by name need.
+    None where the processor lacks an instruction that the kernels asked for by name need.  Ends the
+    process where a page complains, or leaves the memory of the GPU untouched that it should use.
     """
-    for name in ("OMP", "MKL", "OPENBLAS"):
-        variables[f"{name}_NUM_THREADS"] = str(threads)
-    found, row = {}, {}
+    variables |= {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS")}
+    row = {"records": {}}
     for page in pages:
         report = run.report(ROOT / page, python=python, **variables)
         if report is None:
             return None
+        if gpu and not report.get("cuda_bytes"):
+            report["wrong"].append("it left the GPU's memory untouched")
         if report["wrong"]:
             sys.exit(f"{page} under {python}: {'; '.join(report['wrong'])}")
-        found |= report["records"]
-        row |= report
-    row = {
-        name: row[name]
-        for name in ("python", "numpy", "torch", "kernels", "threads")
-        if name in row
-    } | {"scikit-learn": row["sklearn"]}
-    row["records"] = {
-        id: {"max_ulp": record["max_ulp"], "exact": record["exact"], "total": record["total"]}
-        | ({"values": record["values"]} if record["max_ulp"] else {})
-        for id, record in found.items()
+        row |= report | {"records": row["records"] | report["records"]}
+    return {
+        **{name: row[name] for name in VERSIONS if name in row},
+        "scikit-learn": row["sklearn"],
+        "records": {
+            id: {"max_ulp": record["max_ulp"], "exact": record["exact"], "total": record["total"]}
+            | ({"values": record["values"]} if record["max_ulp"] else {})
+            for id, record in row["records"].items()
+        },
     }
-    return row
 
 
 def rows():
     """Measure everything that can be had; yields (what, row), row None where it cannot be had."""
-    everything = dict.fromkeys(found.notebook for found in records.find_all().values())
-    plain = [name for name in everything if not uses_torch(name)]
+    plain, everything = pages(torch=False), [*pages(torch=False), *pages(torch=True)]
     asked = [(python, (numpy, *OTHERS)) for python in PYTHONS for numpy in NUMPYS]
     for version, requirements in [*asked, COLAB]:
         executable = environment(version, *requirements)
@@ -166,7 +167,7 @@ def rows():
 def newest() -> int:
     """Print the distance of each record under this Python and the newest versions; 1 if one is over 1 ulp."""
     version = ".".join(platform.python_version_tuple()[:2])
-    everything = dict.fromkeys(found.notebook for found in records.find_all().values())
+    everything = [*pages(torch=False), *pages(torch=True)]
     shutil.rmtree(CACHE / "-".join((f"python{version}", *NEWEST)), ignore_errors=True)
     executable = environment(version, *NEWEST)
     row = executable and measure(everything, python=executable, ATEN_CPU_CAPABILITY="default")
@@ -181,10 +182,15 @@ def newest() -> int:
     return int(max(record["max_ulp"] for record in found.values()) > 1)
 
 
+def pages(*, torch: bool) -> list[str]:
+    """The notebooks that print published records, and need PyTorch or not."""
+    found = dict.fromkeys(printed.notebook for printed in records.find_all().values())
+    return [page for page in found if torch == uses_torch(page)]
+
+
 def uses_torch(page: str) -> bool:
     cells = notebooks.code_cells(notebooks.load(ROOT / page))
-    code = "\n".join(cell.source for _, cell in cells)
-    return re.search(r"^\s*(import|from) torch\b", code, re.MULTILINE) is not None
+    return any(re.search(r"^\s*(import|from) torch\b", c.source, re.MULTILINE) for _, c in cells)
 
 
 def ordered_as_published(capability: str) -> dict:
@@ -220,16 +226,9 @@ def name_of(machine: dict) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=RECORDED, help="default: %(default)s")
-    parser.add_argument(
-        "--newest",
-        action="store_true",
-        help="only the newest versions there are; nothing is written",
-    )
-    options = parser.parse_args(arguments)
-    if options.newest:
+    parser.add_argument("--newest", action="store_true", help="only the newest; nothing is written")
+    if parser.parse_args(arguments).newest:
         return newest()
-
     here = machine()
     name = name_of(here)
     measured, missing = [], []
@@ -241,22 +240,17 @@ def main(arguments: list[str] | None = None) -> int:
         distance = max(record["max_ulp"] for record in row["records"].values())
         measured.append({"what": what, "machine": name, **row})
         print(f"{what:70} largest distance {distance} ulp", flush=True)
-    old = json.loads(options.output.read_text(encoding="utf-8")) if options.output.is_file() else {}
-    others = [row for row in old.get("rows", ()) if row["machine"] != name]
+    old = json.loads(RECORDED.read_text(encoding="utf-8"))
     today = time.strftime("%Y-%m-%d", time.gmtime())
-    recorded = {
-        "recorded": today,
-        "command": COMMAND,
-        "machines": {
-            **old.get("machines", {}),
-            name: {"recorded": today, "command": COMMAND, **here, "not to be had": missing},
-        },
-        "rows": others + measured,
-        "one-element arrays": scalars(),
-    }
-    options.output.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
+    made = {"recorded": today, "command": COMMAND, **here, "not to be had": missing}
+    write(
+        RECORDED,
+        command=COMMAND,
+        machines={**old["machines"], name: made},
+        rows=[row for row in old["rows"] if row["machine"] != name] + measured,
+        **{"one-element arrays": scalars()},
+    )
     largest = max(each["max_ulp"] for row in measured for each in row["records"].values())
-    print(f"{len(measured)} rows, largest distance {largest} ulp -> {options.output}")
     return int(largest > 1)
 
 

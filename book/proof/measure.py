@@ -8,17 +8,14 @@ Run it on a machine that does nothing else.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import gc
 import inspect
-import json
 import multiprocessing
 import platform
-import statistics
-import sys
 import tempfile
 import time
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -27,49 +24,44 @@ import torch
 import torch.distributed as dist
 
 from book import notebooks
-from book.proof.ledger import machine
+from book.proof import records
+from book.proof.ledger import machine, write
 from utils import data, gradients
 
-ROOT = Path(__file__).resolve().parents[2]
-CHAPTERS = ROOT / "chapters"
+CHAPTERS = records.ROOT / "chapters"
 RECORD = CHAPTERS / "recorded" / "timings.json"
 
 WORKERS_POINTS = (85, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 LOADING = ("item_by_item", "tensor_dataset", "getitems", "batched_sampler", "by_hand")
-DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+BLOCK_WAYS = ("loaded", "mapped", "mapped anew")
 
 
 def definitions(page: str) -> dict:
-    """Run the imports, functions and classes of a page, nothing else, and return their names."""
+    """Run what a page defines and nothing else, and return its names."""
     names = {"__name__": page.removesuffix(".ipynb").replace("-", "_")}
     exec(compile(_definitions(page), page, "exec"), names)
     return names
 
 
-def constant(page: str, name: str) -> str:
-    """The text that a page gives to a name, as BLOCKS = '''...'''."""
-    for node in ast.walk(_tree(page)):
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
-            return ast.literal_eval(node.value)
-    raise ValueError(f"{page} gives no text to {name}")
-
-
 def _definitions(page: str) -> ast.Module:
-    tree = _tree(page)
-    tree.body = [node for node in tree.body if isinstance(node, DEFINITIONS)]
-    return tree
+    """The imports, functions, classes and named texts of a page."""
 
+    def defines(node) -> bool:
+        text = isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+        return isinstance(node, kinds) or (text and isinstance(node.value.value, str))
 
-def _tree(page: str) -> ast.Module:
     cells = notebooks.code_cells(notebooks.load(CHAPTERS / page))
-    return ast.parse("\n\n".join(cell.source for _, cell in cells))
+    tree = ast.parse("\n\n".join(cell.source for _, cell in cells))
+    tree.body = list(filter(defines, tree.body))
+    return tree
 
 
 def ratios(tasks: dict, *, rounds: int) -> dict:
     """Time the tasks in turns; return how many times as fast each is as the first.
 
-    Parameters: tasks, name -> function without arguments; rounds, how often each is timed, 2 or
-    more, after one round that only warms up.
+    Parameters: tasks, name -> function without arguments; rounds, how often each is timed,
+    after one round that only warms up.
     Returns: name -> ratio (the median over the rounds), low and high (its quartiles).
     """
     reference = next(iter(tasks))
@@ -104,24 +96,22 @@ def measure_loading(*, points: int = 20_000, batch_sizes=(32, 1024), rounds: int
     ways = {name: page[name] for name in LOADING}
     if "fork" in multiprocessing.get_all_start_methods():
         ways["two_workers"] = two_workers
-    return {
-        "points": points,
-        "rounds": rounds,
-        "reference": LOADING[0],
-        "batch_sizes": {
-            str(size): ratios(
-                {name: lambda way=way, size=size: epoch(way, size) for name, way in ways.items()},
-                rounds=rounds,
-            )
-            for size in batch_sizes
-        },
-    }
+    found = {}
+    for size in batch_sizes:
+        tasks = {name: partial(epoch, way, size) for name, way in ways.items()}
+        found[str(size)] = ratios(tasks, rounds=rounds)
+    return {"points": points, "rounds": rounds, "reference": LOADING[0], "batch_sizes": found}
 
 
 def measure_minibatches(*, sizes=(85, 1_000_000), rounds: int = 11) -> dict:
     """Time to a loss within 10 % of the smallest, by the functions of "When mini-batches pay"."""
     page = definitions("beyond-minibatches.ipynb")
     walk, losses_until = page["walk"], page["losses_until"]
+
+    def train(X, y, run, updates):
+        for _ in islice(walk(X, y, *run), updates):
+            pass
+
     result = {}
     for n in sizes:
         X, y = _points(n)
@@ -131,12 +121,8 @@ def measure_minibatches(*, sizes=(85, 1_000_000), rounds: int = 11) -> dict:
         runs += [(0.2, size, draw) for draw in (False, True) for size in batches]
         runs += [(best_lr, n, False)]
         counts = {run: len(losses_until(X, y, *run)) for run in runs}
-
-        def train(run, X=X, y=y, counts=counts):
-            for _ in islice(walk(X, y, *run), counts[run]):
-                pass
-
-        found = ratios({run: lambda run=run: train(run) for run in runs}, rounds=rounds)
+        tasks = {run: partial(train, X, y, run, counts[run]) for run in runs}
+        found = ratios(tasks, rounds=rounds)
         result[str(n)] = [
             {"lr": lr, "batch_size": size, "draw": draw, "updates": counts[lr, size, draw]}
             | found[lr, size, draw]
@@ -173,15 +159,13 @@ def workers_page(folder: Path, *more: str, points=((0.0,), (0.0,))) -> dict:
     Parameters: folder, for the file; more, source that the workers get besides the functions of
     the page; points, (X, y).
     """
-    tree = _definitions("beyond-workers.ipynb")
+    tree, page = _definitions("beyond-workers.ipynb"), definitions("beyond-workers.ipynb")
     tree.body = [node for node in tree.body if getattr(node, "module", "") != "utils"]
-    call = 'if __name__ == "__main__":\n    begin(*sys.argv[1:])\n'
-    source = "\n\n".join([ast.unparse(tree), "import time", *more, call])
+    source = "\n\n".join([ast.unparse(tree), "import time", *more, page["CALL"]])
     (folder / "worker.py").write_text(source, encoding="utf-8")
     np.save(folder / "points.npy", np.array(points, dtype=float))
-    names = definitions("beyond-workers.ipynb")
-    names["folder"] = folder  # where the page's `launch` looks for the file
-    return names
+    page["folder"] = folder  # where the page's `launch` looks for the file
+    return page
 
 
 def _race(X, y):
@@ -217,15 +201,16 @@ def _race(X, y):
 
 
 def measure_disk(
-    *, blocks: int = 100, read_blocks: int = 10, size: int = 1_000_000, rounds: int = 11
-) -> dict:
+    *, ways=BLOCK_WAYS, blocks: int = 100, read_blocks: int = 10, size: int = 1_000_000,
+    rounds: int = 11,
+) -> dict:  # fmt: skip
     """Peak memory of a pass over a file, and the time with worker processes: "Larger than memory".
 
-    Parameters: blocks of ``size`` points for the memory, ``read_blocks`` of them for the time.
+    Parameters: ways to hold ``blocks`` of ``size`` points, for the memory; ``read_blocks``, for the
+    time.
     """
     page = definitions("beyond-loading.ipynb")
-    source = constant("beyond-loading.ipynb", "BLOCKS")
-    exec(compile(source, "blocks.py", "exec"), program := {"__name__": "blocks"})
+    exec(page["BLOCKS"], program := {"__name__": "blocks"})
 
     def read(workers):
         loader = torch.utils.data.DataLoader(
@@ -239,19 +224,16 @@ def measure_disk(
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "points.npy")
-        Path(folder, "blocks.py").write_text(source, encoding="utf-8")
+        Path(folder, "blocks.py").write_text(page["BLOCKS"], encoding="utf-8")
         page["write_points"](path, blocks, size)
         file_size = path.stat().st_size
-        grown = {
-            way: page["run_blocks"](folder, size, way)[0]
-            for way in ("loaded", "mapped", "mapped anew")
-        }
+        grown = {way: page["run_blocks"](folder, size, way)[0] for way in ways}
         page["write_points"](path, read_blocks, size)
-        found = ratios({n: lambda n=n: read(n) for n in (0, 1, 2)}, rounds=rounds)
+        found = ratios({n: partial(read, n) for n in (0, 1, 2)}, rounds=rounds)
     return {
         "points": blocks * size,
-        "megabytes": _megabytes(file_size),
-        "grown_megabytes": {way: _megabytes(growth) for way, growth in grown.items()},
+        "megabytes": int(rounded(file_size / 1e6, 2)),
+        "grown_megabytes": {way: int(rounded(size / 1e6, 2)) for way, size in grown.items()},
         "read_points": read_blocks * size,
         "rounds": rounds,
         "num_workers": {str(n): found[n] for n in (1, 2)},
@@ -269,65 +251,50 @@ def measure_pinned_memory(*, batch: int = 1_000_000, rounds: int = 31) -> dict |
         source.to("cuda", **options)
         torch.cuda.synchronize()
 
-    found = ratios(
-        {
-            "ordinary": lambda: copy(ordinary),
-            "pinned": lambda: copy(pinned, non_blocking=True),
-        },
-        rounds=rounds,
-    )
-    return {
-        "points": batch,
-        "rounds": rounds,
-        "gpu": torch.cuda.get_device_name(),
-        **found["pinned"],
+    tasks = {
+        "ordinary": partial(copy, ordinary),
+        "pinned": partial(copy, pinned, non_blocking=True),
     }
+    found = ratios(tasks, rounds=rounds)["pinned"]
+    return {"points": batch, "rounds": rounds, "gpu": torch.cuda.get_device_name(), **found}
 
 
 def environment() -> dict:
     """What the ratios depend on most."""
-    here = machine()
     return {
-        "system": here["system"],
-        "machine": here["architecture"],
-        "processor": here["processor"],
-        "cores": here["cores"],
+        **machine(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "torch_threads": torch.get_num_threads(),
+        "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__.split("+")[0],
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Measure the ratios quoted beyond the chapter.")
-    parser.add_argument("--output", type=Path, default=RECORD)
-    parser.add_argument("--quick", action="store_true", help="few rounds, to try the command out")
-    options = parser.parse_args(arguments)
-    few = {"rounds": 2} if options.quick else {}
-    print("loading ...", flush=True)
-    loading = measure_loading(**few)
-    print("mini-batches ...", flush=True)
-    minibatches = measure_minibatches(**few)
-    print("workers ...", flush=True)
-    workers = measure_workers(**few)
-    print("disk ...", flush=True)
-    disk = measure_disk(**few)
-    record = {
-        "command": "python -m book.proof.measure",
-        "unit": "times as fast as the first of its group; median and quartiles over the rounds",
-        "environment": environment(),
-        "loading": loading,
-        "minibatches": minibatches,
-        "pinned_memory": measure_pinned_memory(**few),
-        "workers": workers,
-        "disk": disk,
-    }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(f"wrote {options.output.name}; now run: make notebooks")
-    return 0
+#: What a record holds -> what measures it.
+GROUPS = {
+    "loading": measure_loading,
+    "minibatches": measure_minibatches,
+    "pinned_memory": measure_pinned_memory,
+    "workers": measure_workers,
+    "disk": measure_disk,
+}
+
+
+def main(**options) -> None:
+    """Measure everything, each group with the options that are given for its name."""
+    found = {}
+    for name, measure in GROUPS.items():
+        print(f"{name} ...", flush=True)
+        found[name] = measure(**options.get(name, {}))
+    write(
+        RECORD,
+        command="make measure",
+        unit="times as fast as the first of its group; median and quartiles over the rounds",
+        environment=environment(),
+        **found,
+    )
+    print("now run: make notebooks")
 
 
 def _points(n: int):
@@ -348,19 +315,14 @@ def _seconds(task, *, least: float = 0.05) -> float:
 
 
 def _quartiles(values: list[float]) -> dict:
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return {"ratio": _rounded(middle), "low": _rounded(low), "high": _rounded(high)}
+    low, middle, high = (rounded(value, 3) for value in np.quantile(values, (0.25, 0.5, 0.75)))
+    return {"ratio": middle, "low": low, "high": high}
 
 
-def _megabytes(size: int) -> int:
-    """Two significant digits are left: more would be noise."""
-    return int(float(f"{size / 1e6:.2g}"))
-
-
-def _rounded(ratio: float) -> float:
-    """Three significant digits: more would be noise."""
-    return float(f"{ratio:.3g}")
+def rounded(value: float, digits: int) -> float:
+    """So many significant digits: more would be noise."""
+    return float(f"{value:.{digits}g}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -242,7 +242,7 @@ def form_of(record):
 
 
 def test_the_record_says_how_and_where_it_was_made():
-    assert RECORD["command"] == "python -m book.proof.measure"
+    assert RECORD["command"] == "make measure"
     assert RECORD["environment"].keys() == measure.environment().keys()
     assert all(RECORD["environment"].values())
     assert "/" not in json.dumps(RECORD["environment"]), "no paths of the machine"
@@ -256,24 +256,15 @@ def test_every_recorded_ratio_is_a_median_between_its_quartiles():
 
 def test_one_command_makes_the_record_anew(tmp_path, monkeypatch):
     """A small run of ``make measure`` writes a file of the same form."""
-    monkeypatch.setattr(
-        measure, "measure_loading", lambda f=measure.measure_loading, **few: f(points=64, **few)
-    )
-    monkeypatch.setattr(
-        measure,
-        "measure_minibatches",
-        lambda f=measure.measure_minibatches, **few: f(sizes=(85, 1000), **few),
-    )
-    monkeypatch.setattr(
-        measure, "measure_workers", lambda f=measure.measure_workers, **few: f(sizes=(64,), **few)
-    )
-    small = {"blocks": 4, "read_blocks": 2, "size": 1000}
-    monkeypatch.setattr(
-        measure, "measure_disk", lambda f=measure.measure_disk, **few: f(**small, **few)
-    )
+    output = tmp_path / "timings.json"
+    monkeypatch.setattr(measure, "RECORD", output)
     monkeypatch.setattr(measure, "_seconds", lambda task: (task(), 1.0)[1])
-    output = tmp_path / "recorded" / "timings.json"
-    assert measure.main(["--quick", "--output", str(output)]) == 0
+    measure.main(
+        loading={"points": 64, "rounds": 2},
+        minibatches={"sizes": (85, 1000), "rounds": 2},
+        workers={"sizes": (64,), "rounds": 2},
+        disk={"blocks": 4, "read_blocks": 2, "size": 1000, "rounds": 2},
+    )
     made = json.loads(output.read_text(encoding="utf-8"))
     assert made.keys() == RECORD.keys()
     assert form_of(made) == form_of(RECORD)
@@ -338,8 +329,7 @@ def test_the_record_bears_out_what_is_said_of_files():
 def test_the_peak_of_a_process_is_its_own(tmp_path):
     """A process that was started by a large one does not inherit its peak; see ``peak``."""
     page = measure.definitions("beyond-loading.ipynb")
-    source = measure.constant("beyond-loading.ipynb", "BLOCKS")
-    (tmp_path / "blocks.py").write_text(source, encoding="utf-8")
+    (tmp_path / "blocks.py").write_text(page["BLOCKS"], encoding="utf-8")
     page["write_points"](tmp_path / "points.npy", blocks=80, size=50_000)
     ballast = np.ones(60_000_000)  # 480 MB: more than PyTorch's import takes
     loaded, anew = (page["run_blocks"](tmp_path, 50_000, way) for way in ("loaded", "mapped anew"))

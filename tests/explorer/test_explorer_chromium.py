@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from engines import Chromium
 
-from explorer import SCRIPT
+from explorer import SCRIPT, Explorer
 
 AXE = (Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js").read_text("utf-8")
 
@@ -112,7 +113,7 @@ def test_without_script_and_in_print_the_still_figure_stands(visit, address, eng
     engine.open(address("5.1.3/gd"), java_script_enabled=False)
     image = engine.page.locator("gd-explorer img")
     assert image.is_visible() and len(image.get_attribute("alt")) > 60
-    visit()
+    visit(java_script_enabled=True)  # a window of its own, which goes to the printer
     image, app = engine.page.locator("gd-explorer img"), engine.page.locator(".app")
     assert not image.is_visible() and app.is_visible()
     engine.page.emulate_media(media="print")
@@ -136,6 +137,47 @@ def test_a_run_of_850_updates_is_drawn_within_a_frame(visit):
     )
     assert page.ex("e.run.updates") == 850
     assert times[20] < 16, times
+
+
+DRAG = """([x, y]) => new Promise((done) => {
+  const box = document.querySelector("gd-explorer").shadowRoot.querySelector(".map .box"), frames = [];
+  let last = 0, count = 0;
+  requestAnimationFrame(function frame(now) {
+    if (last) frames.push(now - last);
+    last = now;
+    if (++count > 90) return done(frames);
+    for (const part of [0.3, 0.6, 0.9]) { // a fine mouse: several moves a frame
+      const at = { clientX: x + 80 * Math.sin((count + part) / 20), clientY: y - 60 * Math.sin((count + part) / 31) };
+      box.dispatchEvent(new PointerEvent("pointermove", { ...at, pointerType: "mouse", bubbles: true }));
+    }
+    requestAnimationFrame(frame);
+  });
+})"""
+
+
+def test_a_drag_leaves_the_processor_most_of_each_frame(visit):
+    """Seen with ``pytest -s -k drag_leaves``: the frames, and how long the page's thread works in one.
+
+    The thread's own clock is compared, which does not run while others have the processor.
+    """
+    page = visit("5.1", width=1280)
+    window, thread = page.engine.page, page.engine.page.context.new_cdp_session(page.engine.page)
+    thread.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def busy():
+        metrics = thread.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+
+    page.ex("$('.map').scrollIntoView({ block: 'center', behavior: 'instant' })")
+    place = page.spot("map", 1, 1.5)
+    page.engine.mouse(("move", *place), ("down",))
+    before, frames = busy(), window.evaluate(DRAG, place)
+    works = 1000 * (busy() - before) / len(frames)
+    page.engine.mouse(("up",))
+    times = f"median {np.median(frames):.1f} ms, 95 % below {np.quantile(frames, 0.95):.1f} ms"
+    print(f"frames of a drag: {times}; the page's thread works {works:.1f} ms in each")
+    assert page.settings() != Explorer("5.1").settings
+    assert works < 8, "half of a frame at 60 Hz"
 
 
 def test_the_readable_script_and_the_one_on_the_page_show_the_same(visit, site):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import book.proof.measure_gpu as gpu
-from book.proof import records, run
+from book.proof import matrix, records, run
 from utils import published
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,27 +67,40 @@ def test_variables_reach_the_notebook_and_a_missing_instruction_gives_nothing(re
 # --- the GPU --------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Where the measurement goes."""
+    monkeypatch.setattr(gpu, "RECORDED", tmp_path / "gpu.json")
+    return tmp_path / "gpu.json"
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_it_measures_nothing_and_says_so(tmp_path, capsys):
-    assert gpu.main(["--output", str(tmp_path / "gpu.json")]) == 2
+def test_without_a_gpu_it_measures_nothing_and_says_so(written, capsys):
+    assert gpu.main() == 2
     assert "no CUDA device" in capsys.readouterr().err
-    assert not (tmp_path / "gpu.json").exists()
+    assert not written.exists()
 
 
-def pretend(**found):
-    """In place of running a notebook: what it found on a GPU."""
-    record = {"total": 2, "exact": 1, "max_ulp": 1, "agrees": True, "values": RIGHT}
-    report = {"wrong": [], "records": {ID: record}, "device": "a GPU", "cuda_bytes": 64}
-    return lambda notebook, **variables: {**report, **found}
+@pytest.fixture
+def pretend(monkeypatch):
+    """A GPU, and in place of running a notebook what it found there."""
+
+    def make(**found):
+        record = {"total": 2, "exact": 1, "max_ulp": 1, "agrees": True, "values": RIGHT}
+        report = {"wrong": [], "records": {ID: record}, "sklearn": "1", "cuda_bytes": 64, **found}
+        monkeypatch.setattr(run, "report", lambda notebook, **variables: report)
+        monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(gpu.torch.cuda, "get_device_name", lambda: "a GPU")
+        monkeypatch.setattr(gpu, "time_loops", lambda devices: {"85": devices})
+
+    return make
 
 
-def test_with_a_gpu_it_records_distances_device_and_times(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(gpu.run, "report", pretend())
-    monkeypatch.setattr(gpu, "time_loops", lambda devices: {"85": devices})
-    assert gpu.main(["--output", str(tmp_path / "gpu.json")]) == 0
-    found = json.loads((tmp_path / "gpu.json").read_text("utf-8"))
-    assert found["records"] == {ID: {"total": 2, "exact": 1, "max_ulp": 1}}
+def test_with_a_gpu_it_records_distances_device_and_times(pretend, written, capsys):
+    pretend()
+    assert gpu.main() == 0
+    found = json.loads(written.read_text("utf-8"))
+    assert found["records"] == {ID: {"total": 2, "exact": 1, "max_ulp": 1, "values": RIGHT}}
     assert (found["device"], found["command"]) == ("a GPU", "make test-gpu")
     assert found["loop"] == {"85": ["cpu", "cuda"]}
     assert ID in capsys.readouterr().out
@@ -97,26 +110,19 @@ def test_with_a_gpu_it_records_distances_device_and_times(tmp_path, monkeypatch,
     ("found", "complaint"),
     [({"cuda_bytes": 0}, "left the GPU's memory untouched"), ({"wrong": ["oh"]}, "oh")],
 )
-def test_what_goes_wrong_on_a_gpu_is_said_and_not_recorded(
-    found, complaint, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(gpu.run, "report", pretend(**found))
-    monkeypatch.setattr(gpu, "time_loops", lambda devices: {})
-    assert gpu.main(["--output", str(tmp_path / "gpu.json")]) == 1
-    assert complaint in capsys.readouterr().err
-    assert not (tmp_path / "gpu.json").exists()
+def test_what_goes_wrong_on_a_gpu_is_said_and_not_recorded(found, complaint, pretend, written):
+    pretend(**found)
+    with pytest.raises(SystemExit, match=complaint):
+        gpu.main()
+    assert not written.exists()
 
 
-def test_the_same_command_works_on_the_cpu_and_records_nothing(tmp_path, capsys):
+def test_a_page_without_a_gpu_is_measured_in_the_same_way():
     pages = {id: found.notebook for id, found in records.find_all().items()}
     page = pages["5.2.3/batch-gd-numpy"]
-    output = tmp_path / "gpu.json"
-    assert gpu.main(["--cpu", "--output", str(output), page]) == 0
-    printed = capsys.readouterr().out
-    for id in pages:
-        assert (f"{id} " in printed) == (pages[id] == page)
-    assert not output.exists()
+    row = matrix.measure([page])
+    assert row["records"].keys() == {id for id in pages if pages[id] == page}
+    assert row["numpy"] and "cuda_bytes" not in row
 
 
 def test_the_loop_is_timed_on_each_device():
