@@ -24,10 +24,12 @@ NAMES = ["data", "candidates", "contours", "gradient-descent", "learning-rates",
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure as a notebook draws it: its ``caption`` and the matplotlib ``figure``."""
+    """A figure as a notebook draws it: its ``caption``, the matplotlib ``figure``, and the ``names``
+    that the page has defined by then."""
 
     caption: str
     figure: Figure
+    names: dict
 
     @property
     def number(self) -> int | None:
@@ -36,8 +38,10 @@ class Drawn:
         return int(match[1]) if match else None
 
 
-def run(notebook: Path) -> list[Drawn]:
-    """Run the notebook's code in this process; return what it drew.
+def run(notebook: Path, without: str | None = None) -> list[Drawn]:
+    """Run the notebook's code in this process, as far as it has captions; return what it drew.
+
+    Parameters: notebook, its path; without, the id of a cell that is left out, or None.
 
     Raises: whatever a cell raises, with a note that names the notebook and the cell.
     """
@@ -48,15 +52,19 @@ def run(notebook: Path) -> list[Drawn]:
     with chdir(notebook.parent), redirect_stdout(StringIO()), warnings.catch_warnings():
         # plt.show() says under Agg that it shows nothing; that is what we want
         warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
-        for number, cell in notebooks.code_cells(notebooks.load(notebook)):
+        cells = list(notebooks.code_cells(notebooks.load(notebook)))
+        cells = [(number, cell) for number, cell in cells if cell.get("id") != without]
+        captions = [notebooks.options(cell.source)[0].get("fig-cap", "") for _, cell in cells]
+        while captions and not captions[-1]:
+            captions.pop()
+        for (number, cell), caption in zip(cells, captions):
             plt.close("all")
             try:
                 exec(compile(cell.source, f"{notebook.name} cell {number}", "exec"), names)
             except Exception as error:
                 error.add_note(f"in {notebook}, cell {number}")
                 raise
-            caption = notebooks.options(cell.source)[0].get("fig-cap", "")
-            drawn += [Drawn(caption, plt.figure(each)) for each in plt.get_fignums()]
+            drawn += [Drawn(caption, plt.figure(n), dict(names)) for n in plt.get_fignums()]
     plt.close("all")
     sys.path[:] = path
     return drawn
