@@ -42,11 +42,38 @@ end
 
 local function inlines_of(markdown) return pandoc.utils.blocks_to_inlines(pandoc.read(markdown, "markdown").blocks) end
 
+-- What touches a formula stays in its line, a bracket or a full stop; and a number with its noun, as in "Figure 3".
+local NOUNS = { Figure = true, Section = true, Equation = true, Exercise = true, Point = true }
+local function together(inlines)
+  local out, run, math = pandoc.Inlines({}), pandoc.Inlines({}), false
+  local function close()
+    if math and #run > 1 and #run < #inlines then run = { pandoc.Span(run, { class = "together" }) } end
+    out:extend(run)
+    run, math = pandoc.Inlines({}), false
+  end
+  for i, inline in ipairs(inlines) do
+    if inline.t == "Str" or inline.mathtype == "InlineMath" then
+      run:insert(inline)
+      math = math or inline.t == "Math"
+    else
+      close()
+      local noun, number = inlines[i - 1], inlines[i + 1]
+      if inline.t == "Space" and noun and NOUNS[noun.text] and number and (number.text or ""):match("^%d") then
+        inline = pandoc.Str("\u{a0}")
+      end
+      out:insert(inline)
+    end
+  end
+  close()
+  return out
+end
+
 -- ---- Code cells and figures -----------------------------------------------------------------------
 
 local function figure(source, alt, caption)
   if #(alt or "") < 60 then refuse("the figure " .. source .. " needs fig-alt, 60 characters or more") end
   caption = pandoc.Inlines(caption):walk({ Link = handlers.Link })
+  if edition == "html" then caption = together(caption) end
   local image = pandoc.Plain({ pandoc.Image({}, source, "", { alt = alt }) })
   return pandoc.Figure({ image }, { pandoc.Plain(caption) }, pandoc.Attr("", { source:match("^explorer") }))
 end
@@ -245,6 +272,7 @@ local function callout(div, kind)
   end
   local blocks = pandoc.Blocks({})
   if edition == "html" then
+    inlines = together(inlines)
     local class = "callout " .. kind .. (beyond and " beyond" or "")
     local label = beyond and "" or '<span class="kind">' .. CALLOUTS[kind] .. "</span> "
     if collapse then
@@ -368,9 +396,10 @@ handlers = {
   Cite = function(cite)
     if edition == "typst" then return cite.content:walk({ Link = handlers.Link }), false end
   end,
-  -- A sign between spaces is no markup.
   Inlines = function(inlines)
+    if edition == "html" then return together(inlines) end
     if edition ~= "notebook" then return end
+    -- A sign between spaces is no markup.
     for i = 2, #inlines do
       if inlines[i].t == "Str" and inlines[i].text:match("^[<>*]=?$") and inlines[i - 1].t == "Space" then
         inlines[i] = pandoc.RawInline("commonmark", inlines[i].text)

@@ -11,6 +11,7 @@ from html import escape, unescape
 from html.parser import HTMLParser
 
 from book import BookError
+from book.site.mathml import laid
 
 VOID = {"br", "col", "hr", "img", "input", "link", "meta", "wbr"}
 #: What the search passes over: elements, and classes.
@@ -37,6 +38,7 @@ class Finished(HTMLParser):
         self._found: list[dict] = []
         self._box: dict = {}
         self._heading = self._muted = False
+        self._math = 0  # where the formula begins
         self.feed(text)
         self.html = "".join(self._out)
 
@@ -58,6 +60,8 @@ class Finished(HTMLParser):
             self.ids.add(given["id"])
         if tag == "a" and "href" in given:
             self.links.add(given["href"])
+        if tag == "math":
+            self._math = len(self._out)
         start, end = self._written(tag, given)
         self._out.append(start)
         if tag in VOID:
@@ -78,6 +82,8 @@ class Finished(HTMLParser):
         self._heading &= tag not in ("h1", "h2", "h3", "h4")
         self._muted &= tag != "annotation"
         self._out.append(end)
+        if tag == "math":
+            self._out[self._math :] = [laid("".join(self._out[self._math :]))]
 
     def handle_startendtag(self, tag, attributes):
         start, end = self._written(tag, dict(attributes))
@@ -86,8 +92,6 @@ class Finished(HTMLParser):
     def handle_data(self, text):
         if self._muted:
             return
-        if text in ("^", "\u0302") and self._out[-1] == '<mo accent="true">':  # a hat, not an arch
-            self._out[-1], text = '<mo stretchy="false">', "^"
         self._out.append(text)
         self._say(text)
 
