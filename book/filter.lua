@@ -7,37 +7,52 @@ In come a page as Pandoc reads it (a notebook, or Markdown) and the metadata tha
   pages     for each page of the book, as JSON, its source and the identifier of its first heading
   site      for notebook, the address of the published book, if it has one
   files     for notebook, the address of its repository's files, if it has one
+  editions  for html, whether there are a PDF and an EPUB to link to
 A code cell brings its options as attributes and one form of each output; a drawing is an image here, whose source
 book/site/outputs.py knows. Whatever is not in the grammar is refused by name, with file and cell.
 ]]
 
-local edition, page, project, anchors, site, files
-local target, handlers, caption_of
-local cell_number, cell_id = 0, nil
+local edition, page, project, anchors, site, files, editions
+local handlers, target, caption_of
+local cell_number, cell_id = 0, ""
 local stringify = pandoc.utils.stringify
 
 local CALLOUTS = { note = "Note", tip = "Tip", warning = "Warning", important = "Important", caution = "Caution" }
 
 local function where()
   if cell_number == 0 then return page end
-  return page .. ", cell " .. cell_number .. (cell_id and cell_id ~= "" and " (" .. cell_id .. ")" or "")
+  return page .. ", cell " .. cell_number .. (cell_id ~= "" and " (" .. cell_id .. ")" or "")
 end
 local function refuse(message) error("BOOK " .. where() .. ": " .. message, 0) end
 
-local function html(text) return pandoc.RawBlock("html", text) end
-local function typst(text) return pandoc.RawBlock("typst", text) end
+-- The text of a file of the project.
+local function read(path, refusal)
+  local file = io.open(pandoc.path.join({ project, path }))
+  if not file then refuse(refusal) end
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+-- Typst, or HTML.
+local function raw(text) return pandoc.RawBlock(edition == "typst" and "typst" or "html", text) end
 local function escape(text)
   return (text:gsub("[&<>\"]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }))
+end
+local function div(classes, blocks, identifier, attributes)
+  return pandoc.Div(blocks, pandoc.Attr(identifier or "", classes, attributes))
+end
+
+local function between(open, blocks, close)
+  local all = pandoc.Blocks({ raw(open) })
+  all:extend(blocks)
+  all:insert(raw(close))
+  return all
 end
 
 -- What may be wider than the page scrolls in its own box, which the keyboard can reach.
 local function scrolling(label)
   return { { "tabindex", "0" }, { "role", "group" }, { "aria-label", label } }
-end
-local function attributes_text(pairs_)
-  local out = {}
-  for _, pair in ipairs(pairs_) do out[#out + 1] = ' ' .. pair[1] .. '="' .. escape(pair[2]) .. '"' end
-  return table.concat(out)
 end
 
 local function inlines_of(markdown) return pandoc.utils.blocks_to_inlines(pandoc.read(markdown, "markdown").blocks) end
@@ -80,80 +95,66 @@ end
 
 local function highlighted(code, label, class)
   if edition ~= "html" then return pandoc.CodeBlock(code, pandoc.Attr("", { class })) end
-  return pandoc.CodeBlock(code, pandoc.Attr("", { class == "python" and class or "code" }, scrolling(label)))
+  return pandoc.CodeBlock(code, pandoc.Attr("", { class or "code" }, scrolling(label)))
 end
 
-local function text_output(text, label)
+local function text_output(text)
   text = text:gsub("\n+$", "")
   if edition == "html" then
-    return html("<pre" .. attributes_text(scrolling(label)) .. "><samp>" .. escape(text) .. "</samp></pre>")
-  elseif edition == "typst" then
-    return pandoc.CodeBlock(text)
+    local box = '<pre tabindex="0" role="group" aria-label="Output ' .. cell_number .. '"><samp>'
+    return raw(box .. escape(text) .. "</samp></pre>")
   end
-  return pandoc.CodeBlock(text, pandoc.Attr("", { "output" }))
+  return pandoc.CodeBlock(text, pandoc.Attr("", { edition == "epub" and "output" or nil }))
+end
+
+local function fold(summary, blocks) -- of a web page; the summary is HTML
+  return between('<details class="fold"><summary>' .. summary .. "</summary>", blocks, "</details>")
 end
 
 local function shown(output, options)
   local block = output.content[1]
-  if block.t == "CodeBlock" then return { text_output(block.text, "Output " .. cell_number) } end
+  if block.t == "CodeBlock" then return { text_output(block.text) } end
   if block.format == "markdown" then return { figure(block.text, options["fig-alt"], inlines_of(options["fig-cap"])) } end
   local summary, folded = block.text:match("^<details><summary>(.-)</summary>(.*)</details>%s*$")
   local blocks = pandoc.read(folded or block.text, "html").blocks:walk({ Table = handlers.Table, traverse = "topdown" })
-  if folded and edition == "html" then
-    blocks:insert(1, html('<details class="fold"><summary>' .. summary .. "</summary>"))
-    blocks:insert(html("</details>"))
-  end
-  return blocks
+  return folded and edition == "html" and fold(summary, blocks) or blocks
 end
+
+-- The address of a page in chapters/, from any page.
+local function chapter(name) return (page:find("/") and "" or "chapters/") .. name end
 
 local function code_cell(cell)
   local options, blocks = cell.attributes, pandoc.Blocks({})
-  if edition == "notebook" then return pandoc.Div(caption_of(options), pandoc.Attr("caption-" .. cell.identifier, { "cell" })) end
+  if edition == "notebook" then return div({ "cell" }, caption_of(options), "caption-" .. cell.identifier) end
 
   if options.echo ~= "false" then
-    local block = highlighted(cell.content[1].text, "Code " .. cell_number, "python")
+    blocks:insert(highlighted(cell.content[1].text, "Code " .. cell_number, "python"))
     local summary = options["code-fold"] == "true" and (options["code-summary"] or "Code")
-    if not summary then
-      blocks:insert(block)
-    elseif edition == "html" then
-      blocks:insert(html('<details class="fold"><summary>' .. escape(summary) .. "</summary>"))
-      blocks:insert(block)
-      blocks:insert(html("</details>"))
-    else
-      if edition == "typst" then
-        blocks:insert(typst("#fold-title[" .. summary:gsub("[%[%]#*_`$@\\]", "\\%0") .. "]"))
-      else
-        blocks:insert(pandoc.Div({ pandoc.Plain({ pandoc.Str(summary) }) }, pandoc.Attr("", { "fold-title" })))
-      end
-      blocks:insert(block)
+    if summary and edition == "html" then
+      blocks = fold(escape(summary), blocks)
+    elseif summary and edition == "typst" then
+      local open, close = pandoc.RawInline("typst", "#fold-title["), pandoc.RawInline("typst", "]")
+      blocks:insert(1, pandoc.Plain({ open, pandoc.Str(summary), close }))
+    elseif summary then
+      blocks:insert(1, div({ "fold-title" }, { pandoc.Plain({ pandoc.Str(summary) }) }))
     end
   end
 
   for i = 2, #cell.content do
-    local output = cell.content[i]
-    local result = shown(output, options)
+    local result = shown(cell.content[i], options)
     if result[1] and result[1].t == "Figure" then
       blocks:extend(result)
     elseif edition == "typst" then
-      blocks:insert(typst(options.classes and "#output(published: true)[" or "#output["))
-      blocks:extend(result)
-      blocks:insert(typst("]"))
+      blocks:extend(between(options.classes and "#output(published: true)[" or "#output[", result, "]"))
     else
-      local classes = { "output" }
-      if options.classes then
-        classes[2] = "as-published"
-        if edition == "html" then
-          local ledger = anchors["chapters/ledger.ipynb"] and (page:find("/") and "" or "chapters/") .. "ledger.html"
-          result[#result + 1] = ledger
-            and html('<p class="mark"><a href="' .. ledger .. '">as published</a></p>')
-            or html('<p class="mark">as published</p>')
-        end
+      if options.classes and edition == "html" then
+        local ledger = anchors["chapters/ledger.ipynb"] and '<a href="' .. chapter("ledger.html") .. '">as published</a>'
+        result[#result + 1] = raw('<p class="mark">' .. (ledger or "as published") .. "</p>")
       end
-      blocks:insert(pandoc.Div(result, pandoc.Attr("", classes)))
+      blocks:insert(div({ "output", options.classes }, result))
     end
   end
-  if edition == "typst" then return blocks end
-  return pandoc.Div(blocks, pandoc.Attr("", { "cell" }))
+  return edition == "typst" and blocks or div({ "cell" }, blocks)
 end
 
 -- ---- One-file notebooks --------------------------------------------------------------------------
@@ -176,10 +177,7 @@ local function details(summary, blocks, attribute)
   })
   local text = pandoc.write(pandoc.Pandoc({ pandoc.Plain(inlines) }), "html", pandoc.WriterOptions({ wrap_text = "none" }))
   -- The blank lines that the writer puts around these lines make Markdown and mathematics between them work.
-  local all = pandoc.Blocks({ html("<details" .. (attribute or "") .. ">\n<summary>" .. text:gsub("\n+$", "") .. "</summary>") })
-  all:extend(blocks)
-  all:insert(html("</details>"))
-  return all
+  return between("<details" .. (attribute or "") .. ">\n<summary>" .. text:gsub("\n+$", "") .. "</summary>", blocks, "</details>")
 end
 
 -- Jupyter sets mathematics aside before it reads Markdown, so that the quotation mark of a second line would land in
@@ -209,13 +207,13 @@ function caption_of(options)
 end
 
 -- The list of works that citeproc has made, each with the place that the citations link to.
-local function works_cited(div)
-  local items = div.content:map(function(entry)
+local function works_cited(list)
+  local items = list.content:map(function(entry)
     local inlines = pandoc.utils.blocks_to_inlines(entry.content):walk({ Span = function(span) return span.content end })
     inlines:insert(1, pandoc.RawInline("html", anchor(entry.identifier)))
     return { pandoc.Plain(inlines) }
   end)
-  return pandoc.Div({ pandoc.Header(2, "Works cited"), pandoc.BulletList(items) }, pandoc.Attr("works-cited", { "cell" }))
+  return div({ "cell" }, { pandoc.Header(2, "Works cited"), pandoc.BulletList(items) }, "works-cited")
 end
 
 -- The cells as blocks of text, with raw blocks between them where a heading can be linked to: before it, so that a jump
@@ -248,129 +246,100 @@ local function elsewhere(full, fragment, written)
     if site then return site .. "/" .. full:gsub("%.%w+$", ".html") .. hash end
     return full:match("%.ipynb$") and pandoc.path.filename(full) .. hash or nil
   end
-  local file = io.open(pandoc.path.join({ project, full }))
-  if not file then refuse("a link to '" .. written .. "', and there is no such file") end
-  file:close()
+  read(full, "a link to '" .. written .. "', and there is no such file")
   return files and files .. full .. hash
 end
 
 -- ---- Prose --------------------------------------------------------------------------------------
 
-local function callout(div, kind)
+local function callout(block, kind)
   if not CALLOUTS[kind] then refuse("unknown callout type 'callout-" .. kind .. "'") end
-  local title, collapse = div.attributes.title, div.attributes.collapse
-  for key in pairs(div.attributes) do
+  local title, collapse = block.attributes.title, block.attributes.collapse
+  for key in pairs(block.attributes) do
     if key ~= "title" and key ~= "collapse" then refuse("unknown callout attribute '" .. key .. "'") end
   end
   if not title then refuse("a callout without a title") end
   if collapse and collapse ~= "true" and collapse ~= "false" then refuse("callout attribute collapse='" .. collapse .. "'") end
-  local inlines = inlines_of(title)
-  local beyond = title:find("^Beyond the chapter") ~= nil
+  local inlines, opened = inlines_of(title), collapse == "false" and " open" or ""
   if edition == "notebook" then
-    if not collapse then return quotation(inlines, div.content) end
-    return details({ pandoc.Strong(inlines) }, div.content, collapse == "false" and " open")
+    if not collapse then return quotation(inlines, block.content) end
+    return details({ pandoc.Strong(inlines) }, block.content, opened)
   end
-  local blocks = pandoc.Blocks({})
-  if edition == "html" then
+  if edition == "epub" then
+    return div({ "callout", kind }, { div({ "callout-title" }, { pandoc.Plain(inlines) }), table.unpack(block.content) })
+  end
+  local beyond = title:find("^Beyond the chapter")
+  local open, middle, close
+  if edition == "typst" then
+    open = '#callout("' .. (beyond and "beyond" or kind) .. '", "' .. CALLOUTS[kind] .. '", ['
+    middle, close = "])[", "]"
+  else
     inlines = together(inlines)
-    local class = "callout " .. kind .. (beyond and " beyond" or "")
-    local label = beyond and "" or '<span class="kind">' .. CALLOUTS[kind] .. "</span> "
+    if not beyond then inlines:insert(1, pandoc.RawInline("html", '<span class="kind">' .. CALLOUTS[kind] .. "</span> ")) end
+    local class = ' class="callout ' .. kind .. (beyond and " beyond" or "") .. '"'
     if collapse then
-      blocks:insert(html('<details class="' .. class .. '"' .. (collapse == "false" and " open" or "") .. "><summary>"))
-      blocks:insert(pandoc.Plain({ pandoc.RawInline("html", label), table.unpack(inlines) }))
-      blocks:insert(html('</summary><div class="callout-body">'))
-      blocks:extend(div.content)
-      blocks:insert(html("</div></details>"))
+      open, middle, close = "<details" .. class .. opened .. "><summary>", "</summary>", "</details>"
     else
-      blocks:insert(html('<div class="' .. class .. '" role="note"><p class="callout-title">'))
-      blocks:insert(pandoc.Plain({ pandoc.RawInline("html", label), table.unpack(inlines) }))
-      blocks:insert(html('</p><div class="callout-body">'))
-      blocks:extend(div.content)
-      blocks:insert(html("</div></div>"))
+      open, middle, close = "<div" .. class .. ' role="note"><p class="callout-title">', "</p>", "</div>"
     end
-    return blocks
-  elseif edition == "typst" then
-    blocks:insert(typst('#callout("' .. (beyond and "beyond" or kind) .. '", "' .. CALLOUTS[kind] .. '", ['))
-    blocks:insert(pandoc.Plain(inlines))
-    blocks:insert(typst("])["))
-    blocks:extend(div.content)
-    blocks:insert(typst("]"))
-    return blocks
+    middle, close = middle .. '<div class="callout-body">', "</div>" .. close
   end
-  blocks:insert(pandoc.Div({ pandoc.Plain(inlines) }, pandoc.Attr("", { "callout-title" })))
-  blocks:extend(div.content)
-  return pandoc.Div(blocks, pandoc.Attr("", { "callout", kind }))
-end
-
-local function equation(div)
-  local only = #div.content == 1 and div.content[1].content and div.content[1].content:filter(function(inline)
-    return inline.t ~= "SoftBreak" and inline.t ~= "Space"
-  end)
-  local math = only and #only == 1 and only[1].t == "Math" and only[1].mathtype == "DisplayMath" and only[1]
-  if not math then refuse("the block #" .. div.identifier .. " holds more than one display equation") end
-  local tag
-  local text = math.text:gsub("\\tag%s*{([^}]*)}", function(number)
-    tag = number
-    return ""
-  end)
-  if not tag then refuse("the equation #" .. div.identifier .. " has no \\tag") end
-  if div.identifier ~= "equation-" .. tag:gsub("%.", "-") then
-    refuse("the equation #" .. div.identifier .. " has the number " .. tag)
-  end
-  if edition == "notebook" then
-    places:insert(div.identifier)
-    return { html(anchor(div.identifier)), pandoc.Para({ math }) }
-  end
-  text = text:gsub("^%s+", ""):gsub("%s+$", "")
-  math = pandoc.Math("DisplayMath", text)
-  if edition == "html" then
-    return {
-      html('<div class="equation" id="' .. div.identifier .. '"><div class="equation-body"'
-        .. attributes_text(scrolling("Equation " .. tag)) .. ">"),
-      pandoc.Plain({ math }),
-      html('</div><a class="equation-number" href="#' .. div.identifier .. '" aria-label="Equation ' .. tag
-        .. ', link to it">(' .. tag .. ")</a></div>"),
-    }
-  elseif edition == "typst" then
-    return { typst("#numbered([(" .. tag .. ")])["), pandoc.Plain({ math }), typst("] <" .. div.identifier .. ">") }
-  end
-  return pandoc.Div({ pandoc.Para({ math, pandoc.Span({ pandoc.Str("(" .. tag .. ")") }, pandoc.Attr("", { "equation-number" })) }) },
-    pandoc.Attr(div.identifier, { "equation" }))
+  return between(open, { pandoc.Plain(inlines), raw(middle), table.unpack(block.content) }, close)
 end
 
 -- The place of another page: in the web edition a page of its own, else a part of the one document.
 local function own(identifier) return pandoc.path.filename(page):gsub("%.%w+$", "") .. "--" .. identifier end
 
+local function equation(block)
+  local inlines = pandoc.utils.blocks_to_inlines(block.content):filter(function(inline)
+    return inline.t ~= "SoftBreak" and inline.t ~= "Space"
+  end)
+  local math = inlines[1]
+  if #inlines ~= 1 or math.mathtype ~= "DisplayMath" then
+    refuse("the block #" .. block.identifier .. " holds more than one display equation")
+  end
+  local tag = math.text:match("\\tag%s*{([^}]*)}")
+  if not tag then refuse("the equation #" .. block.identifier .. " has no \\tag") end
+  if block.identifier ~= "equation-" .. tag:gsub("%.", "-") then
+    refuse("the equation #" .. block.identifier .. " has the number " .. tag)
+  end
+  if edition == "notebook" then
+    places:insert(block.identifier)
+    return { raw(anchor(block.identifier)), pandoc.Para({ math }) }
+  end
+  local number = "(" .. tag .. ")"
+  math.text = math.text:gsub("\\tag%s*{[^}]*}", ""):match("^%s*(.-)%s*$")
+  if edition == "typst" then
+    return between("#numbered([" .. number .. "])[", { pandoc.Plain({ math }) }, "] <" .. own(block.identifier) .. ">")
+  elseif edition == "epub" then
+    math = pandoc.Para({ math, pandoc.Span(number, { class = "equation-number" }) })
+    return div({ "equation" }, { math }, block.identifier)
+  end
+  local label = "Equation " .. tag
+  local link = { class = "equation-number", ["aria-label"] = label .. ", link to it" }
+  return div({ "equation" }, {
+    div({ "equation-body" }, { pandoc.Plain({ math }) }, nil, scrolling(label)),
+    pandoc.Plain({ pandoc.Link(number, "#" .. block.identifier, "", link) }),
+  }, block.identifier)
+end
+
 function target(link)
   if link:match("^%a[%w+.-]*:") then return link end
   local path, fragment = link:match("^([^#]*)#?(.*)$")
   if path == "" then
-    if edition == "notebook" then return fragment:match("^ref%-") and link or elsewhere(page, fragment, link) end
-    if fragment:match("^ref%-") then -- a citation
-      if page == "chapters/references.qmd" then
-        return edition == "html" and link or "#references--" .. fragment
-      end
-      return edition == "html" and (page:find("/") and "" or "chapters/") .. "references.html#" .. fragment
-        or "#references--" .. fragment
-    end
-    return edition == "html" and link or "#" .. own(fragment)
+    local citation = fragment:match("^ref%-")
+    if edition == "notebook" then return citation and link or elsewhere(page, fragment, link) end
+    if edition ~= "html" then return "#" .. (citation and "references--" .. fragment or own(fragment)) end
+    return (citation and page ~= "chapters/references.qmd" and chapter("references.html") or "") .. link
   end
-  local here = pandoc.path.directory(page)
-  local full = pandoc.path.normalize(here == "." and path or pandoc.path.join({ here, path }))
-  -- a/../b is b
-  local parts = {}
-  for part in full:gmatch("[^/]+") do
-    if part == ".." then table.remove(parts) elseif part ~= "." then parts[#parts + 1] = part end
-  end
-  full = table.concat(parts, "/")
+  local full, up = pandoc.path.normalize(pandoc.path.join({ pandoc.path.directory(page), path })), 1
+  while up > 0 do full, up = full:gsub("[^/]+/%.%./", "", 1) end -- a/../b is b
   if edition == "notebook" then return elsewhere(full, fragment, link) end
   if path:match("%.ipynb$") or path:match("%.qmd$") then
-    local anchor = anchors[full]
-    if not anchor then refuse("a link to '" .. path .. "', which is no page of the book") end
-    if edition == "html" then
-      return (path:gsub("%.%w+$", ".html")) .. (fragment ~= "" and "#" .. fragment or "")
-    end
-    return "#" .. pandoc.path.filename(full):gsub("%.%w+$", "") .. "--" .. (fragment ~= "" and fragment or anchor)
+    local first = anchors[full]
+    if not first then refuse("a link to '" .. path .. "', which is no page of the book") end
+    if edition == "html" then return path:gsub("%.%w+$", ".html") .. link:sub(#path + 1) end
+    return "#" .. pandoc.path.filename(full):gsub("%.%w+$", "") .. "--" .. (fragment ~= "" and fragment or first)
   end
   return link
 end
@@ -385,6 +354,7 @@ handlers = {
     return link
   end,
   Span = function(span)
+    if span.classes:includes("editions") and not editions then return {} end -- there is no PDF to link to
     if edition ~= "notebook" then return end
     if span.classes:find("nocase") then return span.content end -- citeproc's
     if span.identifier == "" or #span.classes > 0 or #span.attributes > 0 then refuse("the span '" .. stringify(span) .. "'") end
@@ -417,15 +387,8 @@ handlers = {
       return pandoc.RawInline("commonmark", str.text)
     end
   end,
-  -- What Jupyter's Markdown does not have: a definition becomes an item, the caption of a table a paragraph.
-  DefinitionList = function(list)
-    if edition ~= "notebook" then return end
-    return pandoc.BulletList(list.content:map(function(item)
-      local blocks = pandoc.Blocks({ pandoc.Para({ pandoc.Strong(item[1]) }) })
-      for _, definition in ipairs(item[2]) do blocks:extend(definition) end
-      return blocks
-    end))
-  end,
+  -- What Jupyter's Markdown does not have.
+  DefinitionList = function() if edition == "notebook" then refuse("a definition list") end end,
   Note = function() if edition == "notebook" then refuse("a footnote") end end,
   Image = function(image)
     if edition == "notebook" then refuse("the image '" .. image.src .. "': a picture does not travel") end
@@ -448,103 +411,82 @@ handlers = {
   end,
   Figure = function(fig)
     if edition == "notebook" then return fig.content end
-    local image = fig.content[1] and fig.content[1].content and fig.content[1].content[1]
-    if image and image.t == "Image" then
-      local made = figure(image.src, image.attributes["fig-alt"] or image.attributes.alt, pandoc.utils.blocks_to_inlines(fig.caption.long))
-      local file = io.open(pandoc.path.join({ project, pandoc.path.directory(page), image.src }))
-      if not file then refuse("missing file '" .. image.src .. "'") end
-      file:close()
-      return made, false
+    local image = fig.content[1].content[1]
+    local alt, caption = image.attributes["fig-alt"] or image.attributes.alt, pandoc.utils.blocks_to_inlines(fig.caption.long)
+    local made = figure(image.src, alt, caption)
+    read(pandoc.path.join({ pandoc.path.directory(page), image.src }), "missing file '" .. image.src .. "'")
+    return made, false
+  end,
+  Table = function(table_)
+    if edition == "notebook" and #table_.caption.long > 0 then
+      local caption = table_.caption.long
+      table_.caption = pandoc.Caption() -- becomes a paragraph
+      return { table_, table.unpack(caption) }
     end
-  end,
-  RawBlock = function(raw)
-    if raw.format == "html" and raw.text:match("^%s*<!%-%-") then return {} end
-    refuse("raw " .. raw.format .. ": " .. raw.text:sub(1, 40))
-  end,
-  RawInline = function(raw)
-    if raw.format == "commonmark" and edition == "notebook" then return end
-    if raw.format == "html" and raw.text:match("^%s*<!%-%-") then return {} end
-    refuse("raw " .. raw.format .. ": " .. raw.text:sub(1, 40))
+    if edition == "html" then
+      table_.colspecs = table_.colspecs:map(function(column) return { column[1] } end) -- the browser finds the widths
+      local inside = pandoc.Blocks({ table_ }):walk({ Link = handlers.Link, Str = handlers.Str })
+      return div({ "table" }, inside, nil, scrolling("Table")), false
+    end
   end,
   traverse = "topdown",
 }
 
-handlers.Table = function(table_)
-  if edition == "notebook" and #table_.caption.long > 0 then
-    local caption = table_.caption.long
-    table_.caption = pandoc.Caption()
-    return { table_, table.unpack(caption) }
-  end
-  if edition == "html" then
-    table_ = pandoc.Blocks({ table_ }):walk({ Link = handlers.Link, Str = handlers.Str })[1]
-    table_.colspecs = table_.colspecs:map(function(column) return { column[1] } end) -- the browser finds the widths
-    return { html('<div class="table"' .. attributes_text(scrolling("Table")) .. ">"), table_, html("</div>") }, false
-  end
+local function raw_markup(raw)
+  if edition == "notebook" and raw.format == "commonmark" then return end -- made here
+  if raw.format == "html" and raw.text:match("^%s*<!%-%-") then return {} end
+  refuse("raw " .. raw.format .. ": " .. raw.text:sub(1, 40))
 end
+handlers.RawBlock, handlers.RawInline = raw_markup, raw_markup
 
 -- `::: {.explorer element="explorer/front.html"}` around still figures: alive in the web edition, side by side elsewhere.
-local function explorer(div)
-  local stills = div.content:walk(handlers)
+local function explorer(block)
+  local stills = block.content:walk(handlers)
   if edition == "typst" then
     stills = stills:walk({ Image = function(image) image.attributes.width = "100%" return image end })
-    local blocks = pandoc.Blocks({ typst("#grid(columns: (1fr, 1fr), gutter: 1em,") })
-    for _, still in ipairs(stills) do blocks:extend({ typst("["), still, typst("],") }) end
-    blocks:insert(typst(")"))
-    return blocks
+    local columns = pandoc.Blocks({})
+    for _, still in ipairs(stills) do columns:extend(between("[", { still }, "],")) end
+    return between("#grid(columns: (1fr, 1fr), gutter: 1em,", columns, ")")
   elseif edition == "html" then
-    local file = io.open(pandoc.path.join({ project, div.attributes.element or "" }))
-    if not file then refuse("an explorer without its element") end
+    local element = read(block.attributes.element or "", "an explorer without its element")
     local script = '<script src="' .. (page:find("/") and "../" or "") .. 'assets/gd-explorer.js"></script>'
-    stills:insert(1, html(script .. file:read("a") .. '<div class="stills">'))
-    stills:insert(html("</div></gd-explorer>"))
-    file:close()
-    return stills
+    return between(script .. element .. '<div class="stills">', stills, "</div></gd-explorer>")
   end
-  return pandoc.Div(stills, pandoc.Attr("", { "stills" }))
+  return div({ "stills" }, stills)
 end
 
-handlers.Div = function(div)
-  if div.classes:includes("cell") then
-    cell_number, cell_id = cell_number + 1, div.identifier
-    if div.classes:includes("markdown") then
-      local content = div.content:walk(handlers)
-      if edition == "notebook" then content = pandoc.Div(content, pandoc.Attr(div.identifier, { "cell" })) end
-      return content, false
-    end
-    if div.classes:includes("code") then
-      local block = code_cell(div)
-      return block, false
-    end
-    refuse("a raw cell")
+handlers.Div = function(block)
+  if block.classes:includes("cell") then
+    cell_number, cell_id = cell_number + 1, block.identifier
+    if block.classes:includes("code") then return code_cell(block), false end
+    local content = block.content:walk(handlers)
+    if edition == "notebook" then content = div({ "cell" }, content, block.identifier) end
+    return content, false
   end
-  for _, class in ipairs(div.classes) do
+  for _, class in ipairs(block.classes) do
     local kind = class:match("^callout%-(.*)$")
     if kind then
       -- In a notebook Pandoc reads the last paragraph of a fence as bare text.
-      div.content = pandoc.Blocks(div.content:map(function(block) return block.t == "Plain" and pandoc.Para(block.content) or block end))
-      div.content = div.content:walk(handlers)
-      return callout(div, kind), false
+      local content = block.content:map(function(one) return one.t == "Plain" and pandoc.Para(one.content) or one end)
+      block.content = pandoc.Blocks(content):walk(handlers)
+      return callout(block, kind), false
     end
   end
-  if div.classes:includes("explorer") then return explorer(div), false end
-  if div.identifier:match("^equation%-") then return equation(div), false end
-  if div.identifier == "refs" then
-    if edition == "notebook" then return works_cited(div), false end
-    if page ~= "chapters/references.qmd" then return {}, false end -- Pandoc needs the list to make links to it
-    if edition ~= "html" then
-      div = div:walk({ Div = function(entry) if entry.identifier ~= "" then entry.identifier = "references--" .. entry.identifier; return entry end end })
-      div.identifier = ""
-    end
-    return div, false
+  if block.classes:includes("explorer") then return explorer(block), false end
+  if block.identifier:match("^equation%-") then return equation(block), false end
+  if block.identifier == "refs" then
+    if edition == "notebook" then return works_cited(block), false end
+    return page == "chapters/references.qmd" and block or {}, false -- Pandoc needs the list to make links to it
   end
-  refuse("unknown block '::: {" .. (div.identifier ~= "" and "#" .. div.identifier or "") .. " " .. table.concat(div.classes, " ") .. "}'")
+  local identifier = block.identifier ~= "" and "#" .. block.identifier or ""
+  refuse("unknown block '::: {" .. identifier .. " " .. table.concat(block.classes, " ") .. "}'")
 end
 
 function Pandoc(document)
   local meta = document.meta
   edition, page, project = stringify(meta.edition), stringify(meta.page), stringify(meta.project)
   anchors = pandoc.json.decode(stringify(meta.pages), false)
-  site, files = meta.site and stringify(meta.site), meta.files and stringify(meta.files)
+  site, files, editions = meta.site and stringify(meta.site), meta.files and stringify(meta.files), meta.editions
   local blocks = document.blocks:walk(handlers)
   cell_number = 0
 
@@ -594,13 +536,7 @@ function Pandoc(document)
         return element
       end
     end
-    blocks = blocks:walk({ Header = prefix, Span = prefix, Div = prefix, Figure = prefix, Table = prefix,
-      RawBlock = function(raw)
-        if raw.format == "typst" then
-          raw.text = raw.text:gsub("^%] <(equation[%w-]*)>$", function(id) return "] <" .. own(id) .. ">" end)
-          return raw
-        end
-      end })
+    blocks = blocks:walk({ Header = prefix, Span = prefix, Div = prefix, Figure = prefix, Table = prefix })
   end
   return pandoc.Pandoc(blocks, meta)
 end

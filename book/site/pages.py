@@ -40,6 +40,7 @@ def render(book: Book, page: Page, *, editions: bool = False, live: bool = False
         f"--defaults={HERE / 'html.yaml'}",
         *(f"--variable-json={name}:{json.dumps(value)}" for name, value in variables.items()),
         notebook=notebook,
+        editions=editions,
     )
     try:
         return Finished(text.decode("utf-8"), str(page.target), drawing)

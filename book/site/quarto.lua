@@ -25,3 +25,8 @@ function Pandoc(document)
   document.blocks:insert(1, pandoc.RawBlock("html", links .. "</p>"))
   return document
 end
+
+-- What `make html` does not make is not linked to.
+function Span(span)
+  if span.classes:includes("editions") and os.getenv("BOOK_HTML_ONLY") then return {} end
+end

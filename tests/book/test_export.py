@@ -114,7 +114,6 @@ CONSTRUCTS = {
     "verbatim": "`[@x]{.y} -- z` and $[a]{b}_i$ and ``a`b``\n\n```python\n::: {.x}\n#| y\nA @ B -- [@z]\n```\n\n````\n```\n````",
     "signs": "a < b, but b > a; [b, w] and 2 * 3; x_y, 5 $; one -- two --- three, 3--4 ...\n\n---\n\n1. a\n   $$x\n   + y$$\n   b\n2. c",
     "table": "| $b$ | `a|b` |\n|:---|--:|\n| *x* | [w](words.qmd) |\n\n: Its *caption*.",
-    "definitions": "Term *x*\n\n:   Its `definition`.\n\nOther\n\n:   A [link](two.ipynb).\n\n    Second paragraph.",
     "span": "A [word]{#place} and [its link](#place).",
     "html": "Nothing.<!-- a remark -->\n\n<!-- another -->",
 }
@@ -166,6 +165,7 @@ REFUSED = {
     "a note[^1]": "[^1]",
     "a note[^1]\n\n[^1]: here": "a footnote",
     "a note^[here]": "a footnote",
+    "Term\n\n:   What it is.": "a definition list",
     "`<b>`{=html}": "raw html",
     '<script src="x.js"></script>': "raw html",
     "$$x \\tag{1}$$": "numbered equation",

@@ -166,6 +166,26 @@ def beside(out):
     return sorted(path.name for path in out.parent.iterdir() if path.name.startswith(out.name))
 
 
+@pytest.mark.parametrize("made", [True, False])
+def test_the_front_page_links_a_pdf_and_an_epub_only_if_they_are_made(made):
+    book = Book.read(ROOT)
+    text = pages.render(book, book.pages[0], editions=made).html
+    menu, main = text.split("<main")
+    for part in menu, main:
+        links = set(re.findall(r'href="(linear-regression\.\w+)"', part))
+        assert links == ({"linear-regression.pdf", "linear-regression.epub"} if made else set())
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_nor_does_quartos_front_page(made, monkeypatch):
+    monkeypatch.delenv("BOOK_HTML_ONLY", raising=False)
+    if not made:
+        monkeypatch.setenv("BOOK_HTML_ONLY", "1")
+    lua = ROOT / "book" / "site" / "quarto.lua"
+    page = pandoc.run("--from=markdown", f"--lua-filter={lua}", ROOT / "index.qmd").decode()
+    assert ("linear-regression.pdf" in page) == ("linear-regression.epub" in page) == made
+
+
 def test_a_failed_build_leaves_the_last_book(project, build, tmp_path):
     out = build(project(markdown("The first.")))
     before = (out / "page.html").read_bytes()
