@@ -96,18 +96,6 @@ def test_the_page_prints_what_numpy_finds(curvature):
         assert expected in output
 
 
-def test_the_learning_rate_page_is_right_in_prose(curvature):
-    """The few numbers that its sentences state."""
-    small, large = curvature
-    limit, best = 2 / large, 2 / (small + large)
-    text = " ".join(ALL[CHAPTERS / "beyond-learning-rate.ipynb"].split())
-    assert "six percent more, and the run diverges" in text
-    assert 1.05 * best < limit < 1.06 * best
-    assert "$\\eta = 0.8$ here, just below the limit" in text and 0.98 * limit < 0.8 < limit
-    assert "at $\\eta = 1.6$ is below $-2.9$" in text and 1 - 1.6 * large < -2.9
-    assert f"{best:.2f}" == "0.77" and f"{limit:.2f}" == "0.81" and f"{1 / large:.2f}" == "0.41"
-
-
 @pytest.mark.parametrize("share, settles", [(0.999, True), (1.001, False)])
 def test_the_limit_separates_convergence_from_divergence(share, settles):
     lr = share * utils.gradients.learning_rate_limit(X)
@@ -155,23 +143,6 @@ def test_the_rules_are_those_of_pytorch(name, seed, lr, scale):
         theirs.step()
         size = max(size, np.abs(ours).max())
         assert np.allclose(ours, theta.detach().numpy(), rtol=0, atol=1e-12 * size)
-
-
-def test_the_optimizers_page_is_right_in_prose():
-    text = " ".join(ALL[CHAPTERS / "beyond-optimizers.ipynb"].split())
-    table = {}
-    for line in printed_by("beyond-optimizers").splitlines():
-        if match := re.fullmatch(r"(\S.*?) {2,}((?:\w+ \d+, ){3}\w+ \d+)", line):
-            steps = dict(pair.split() for pair in match[2].split(", "))
-            table[match[1]] = {name: int(count) for name, count in steps.items()}
-    assert len(table) == 5
-    assert len({tuple(row) for row in table.values()}) > 1
-    first, scaled = table["as above"], table["all x divided by 5"]
-    assert "ahead of them all, after it was last" in text
-    assert max(first, key=first.get) == "momentum"
-    assert "Gradient descent suffers most, and Adam" in text
-    growth = {name: scaled[name] / first[name] for name in first}
-    assert max(growth, key=growth.get) == "gd" and min(scaled, key=scaled.get) == "adam"
 
 
 # When mini-batches pay ---------------------------------------------------------------------------
@@ -294,35 +265,12 @@ def test_the_recorded_updates_are_those_of_the_code(minibatches):
                 assert run["updates"] == len(minibatches["losses_until"](*points, *arguments))
 
 
-def test_the_record_bears_out_what_the_pages_say_of_it():
-    """Sentences about speed; whoever records anew on another machine learns which to rewrite."""
-    for ways in RECORD["loading"]["batch_sizes"].values():
-        assert ways["tensor_dataset"]["ratio"] < 1.1, "it saves no time"
-        assert ways["two_workers"]["ratio"] < 1, "slower than without"
-        assert 1 < ways["getitems"]["ratio"] < ways["by_hand"]["ratio"], "by hand is the fastest"
-        assert 1 < ways["batched_sampler"]["ratio"] < ways["by_hand"]["ratio"]
-    small, large = RECORD["loading"]["batch_sizes"]["32"], RECORD["loading"]["batch_sizes"]["1024"]
-    for way in ("getitems", "batched_sampler", "by_hand"):
-        assert small[way]["ratio"] < large[way]["ratio"], "the more, the larger the batch"
-    for n, runs in RECORD["minibatches"].items():
-        for run in runs:
-            if run["batch_size"] == int(n):
-                continue
-            if n == "85":
-                assert run["ratio"] < 1.5, "no time gained"
-            else:
-                assert run["ratio"] > (30 if run["draw"] else 3), "they win, drawn ones by far more"
-
-
-def test_the_record_bears_out_what_is_said_of_files():
+def test_the_page_prints_what_is_recorded_of_files():
     disk, printed = RECORD["disk"], printed_by("beyond-loading")
     grown = disk["grown_megabytes"]
-    assert disk["points"] == 100_000_000 and disk["megabytes"] == 1600
-    assert min(grown["loaded"], grown["mapped"]) >= disk["megabytes"] > 10 * grown["mapped anew"]
     for way, megabytes in grown.items():
         assert re.search(rf"^ *{way} +peak memory grew by {megabytes} MB$", printed, re.MULTILINE)
     for n, way in disk["num_workers"].items():
-        assert way["ratio"] < 1, "copying takes less time than sending"
         assert f"num_workers={n}: {way['ratio']:.3g} times" in printed
 
 
@@ -342,19 +290,6 @@ def test_only_definitions_of_a_page_are_run():
     names = measure.definitions("beyond-loading.ipynb")
     assert set(measure.LOADING) <= names.keys()
     assert "points" not in names and "batches" not in names
-
-
-def test_what_is_said_of_colabs_packages_is_recorded():
-    text = " ".join(ALL[CHAPTERS / "running.qmd"].split())
-    matrix = json.loads((CHAPTERS / "recorded" / "matrix.json").read_text(encoding="utf-8"))
-    versions = ("Python 3.13", "NumPy 2.1.3", "Matplotlib 3.10.0", "scikit-learn 1.6.1")
-    row = next(
-        row for row in matrix["rows"] if all(name.split()[1] in row["what"] for name in versions)
-    )
-    assert ", ".join(versions) in text
-    counts = [(record["exact"], record["total"]) for record in row["records"].values()]
-    exact, total = map(sum, zip(*counts))
-    assert exact == total and f"all {total} published values equal to the last digit" in text
 
 
 # The pages ---------------------------------------------------------------------------------------
