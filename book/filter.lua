@@ -7,11 +7,12 @@ In come a page as Pandoc reads it (a notebook, or Markdown) and the metadata tha
   pages     for each page of the book, as JSON, its source and the identifier of its first heading
   site      for notebook, the address of the published book, if it has one
   files     for notebook, the address of its repository's files, if it has one
+  runs      for html, as JSON, the classes of the cells that run in the page, by their ids
 A code cell brings its options as attributes and one form of each output; a drawing is an image here, whose source
 book/site/outputs.py knows. Whatever is not in the grammar is refused by name, with file and cell.
 ]]
 
-local edition, page, project, anchors, site, files
+local edition, page, project, anchors, site, files, runs
 local target, handlers, caption_of
 local cell_number, cell_id = 0, nil
 local stringify = pandoc.utils.stringify
@@ -153,7 +154,7 @@ local function code_cell(cell)
     end
   end
   if edition == "typst" then return blocks end
-  return pandoc.Div(blocks, pandoc.Attr("", { "cell" }))
+  return pandoc.Div(blocks, pandoc.Attr("", { "cell", runs[cell.identifier] }))
 end
 
 -- ---- One-file notebooks --------------------------------------------------------------------------
@@ -545,6 +546,7 @@ function Pandoc(document)
   edition, page, project = stringify(meta.edition), stringify(meta.page), stringify(meta.project)
   anchors = pandoc.json.decode(stringify(meta.pages), false)
   site, files = meta.site and stringify(meta.site), meta.files and stringify(meta.files)
+  runs = meta.runs and pandoc.json.decode(stringify(meta.runs), false) or {}
   local blocks = document.blocks:walk(handlers)
   cell_number = 0
 

@@ -24,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 
 from book import BookError, export
 from book.config import Book
+from book.live import files
 from book.site import render
 from book.site.pages import HERE
 
@@ -35,7 +36,7 @@ class Preview:
 
     def __init__(self, project: Path, out: Path):
         self.project, self.out, self.done = project.resolve(), out, {}
-        book = Book.read(project)
+        book, self.python = Book.read(project), not files.missing()
         self.folders = {self.project, self.project / "figures", HERE}
         self.folders |= {(self.project / source).parent for source, _ in book.listed}
         self.update(None)
@@ -46,9 +47,10 @@ class Preview:
         book = Book.read(self.project)
         wanted = [page for page in book.pages if book.root / page.source in (changed or ())]
         if changed is None or len(wanted) < len(changed):
-            render.write_assets(book, self.out)
+            render.write_assets(book, self.out, python=self.python)
             wanted = book.pages
-        render.write_pages(book, self.out, wanted, self.done, lambda line: None, live=True)
+        options = {"live": True, "python": self.python}
+        render.write_pages(book, self.out, wanted, self.done, lambda line: None, **options)
 
     async def follow(self, hot: arel.HotReload) -> None:
         folders = (folder for folder in self.folders if folder.is_dir())
