@@ -105,6 +105,10 @@ def _imported(tree: ast.AST, ours: Ours) -> Iterator[tuple[str, set[str]]]:
             if (text := ours(module or alias.name)) is None:
                 yield _bound(alias), libraries(ast.unparse(node), ours)
             else:  # a function of ours may import a library when it is called
-                inside = (part for part in ast.parse(text).body if getattr(part, "name", "") == alias.name)
-                needs = (libraries(ast.unparse(part), ours) for part in inside if hasattr(part, "body"))
+                inside = (
+                    part for part in ast.parse(text).body if getattr(part, "name", "") == alias.name
+                )
+                needs = (
+                    libraries(ast.unparse(part), ours) for part in inside if hasattr(part, "body")
+                )
                 yield _bound(alias), set().union(*needs)

@@ -18,7 +18,8 @@ import urllib.request
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from book import BookError, notebooks
+from book import notebooks
+from book.config import Book
 from book.live import cells
 
 HERE = Path(__file__).resolve().parent
@@ -26,6 +27,8 @@ ROOT = HERE.parents[1]
 LIST = json.loads((HERE / "files.json").read_text("utf-8"))
 FILES = LIST["core"] | {one["file_name"]: one for one in LIST["packages"].values()}
 CACHE = ROOT / ".cache" / f"pyodide-{LIST['info']['version']}"
+
+PACKED = ".packed"  # what worker.js asks for in place of a file that shrinks much
 
 #: What a page's cells may import, and what makes their drawings.
 TRAVELS = ("utils/*", "explorer/__init__.py", "exercises/*", "chapters/recorded/*")
@@ -75,7 +78,16 @@ def _from_address(source: str, names: list[str]):
 def _from_wheel(source: str, names: list[str]):
     """The files that a wheel carries, wherever in it they are."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--dest",
+            folder,
+        ]
         done = subprocess.run([*command, source], capture_output=True, text=True, check=False)
         for path in Path(folder).glob("*.whl"):
             with zipfile.ZipFile(path) as wheel:
@@ -86,10 +98,16 @@ def _from_wheel(source: str, names: list[str]):
             print(f"  {(done.stderr.strip() or 'pip failed').splitlines()[-1]}")
 
 
-def place(assets: Path, project: Path = ROOT, cache: Path = CACHE) -> None:
-    """Put what the pages load to run Python into a site's folder.  Raises: BookError naming a wrong file."""
-    if wrong := missing(cache):
-        raise BookError(f"Python for the pages: wrong or not there: {', '.join(wrong)}")
+def place(book: Book, assets: Path, say=print, cache: Path = CACHE) -> bool:
+    """Put what the pages load to run Python into a site's folder; say so where it is not there.
+
+    Returns: whether there is a page that runs, and all that it needs.
+    """
+    if not any(str(page.source) in LIST["pages"] for page in book.pages):
+        return False
+    if missing(cache):
+        say("  without Run: `make pyodide` fetches the Python that the pages load")
+        return False
     folder = assets / "live"
     python = folder / "pyodide"
     python.mkdir(parents=True, exist_ok=True)
@@ -97,19 +115,25 @@ def place(assets: Path, project: Path = ROOT, cache: Path = CACHE) -> None:
         shutil.copy(HERE / name, folder)
     for name in FILES:
         if name.endswith(".wasm"):  # the one that is worth it, whatever the server does
-            packed = python / f"{name}.packed"
-            if not packed.exists():
-                packed.write_bytes(gzip.compress((cache / name).read_bytes(), mtime=0))
-        elif not (python / name).exists():
-            shutil.copy(cache / name, python)
+            _packed_once(cache / name)
+            name += PACKED
+        shutil.copy(cache / name, python)
     sizes = {name: one["size"] for name, one in FILES.items()}
-    sizes["pyodide.asm.wasm"] = (python / "pyodide.asm.wasm.packed").stat().st_size
+    sizes |= {p.stem: p.stat().st_size for p in python.glob(f"*{PACKED}")}
     lock = {"info": LIST["info"], "packages": LIST["packages"], "sizes": sizes}
     (python / "pyodide-lock.json").write_text(json.dumps(lock), "utf-8")
-    (folder / "book.zip").write_bytes(_packed(project))
+    (folder / "book.zip").write_bytes(_book(book.root))
+    return True
 
 
-def _packed(project: Path) -> bytes:
+def _packed_once(path: Path) -> None:
+    packed = path.with_name(path.name + PACKED)
+    content = path.read_bytes()
+    if not packed.is_file() or gzip.decompress(packed.read_bytes()) != content:
+        packed.write_bytes(gzip.compress(content, mtime=0))
+
+
+def _book(project: Path) -> bytes:
     """The book's modules and data that travel."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed:

@@ -32,7 +32,9 @@ class Absent:
         vars(self)["library"] = library
 
     def __getattr__(self, name):
-        raise NotHere(f"{self.library} does not run in a page. Colab, or the downloaded notebook, has it.")
+        raise NotHere(
+            f"{self.library} does not run in a page. Colab, or the downloaded notebook, has it."
+        )
 
     def __call__(self, *args, **more):
         return self.anything
@@ -124,13 +126,15 @@ class Figures:
         """Let ``plt.show()`` show them."""
         import matplotlib.pyplot as plt
 
-        plt.show = self.show
+        plt.show = lambda *args, **more: self.show()
 
-    def show(self, *args, **more):
+    def show(self):
         plt = sys.modules.get("matplotlib.pyplot")
         for number in plt.get_fignums() if plt else ():
             text = io.StringIO()
-            plt.figure(number).savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
+            plt.figure(number).savefig(
+                text, format="svg", bbox_inches="tight", metadata={"Date": None}
+            )
             self.drawing("figure", text.getvalue(), self.alts.pop(0) if self.alts else "A figure")
         self.close()
 

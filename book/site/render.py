@@ -38,7 +38,7 @@ def squeezed(path: Path) -> str:
     return "".join(f"{line}\n" for line in lines if line and not line.startswith(("//", "/*")))
 
 
-def write_assets(book: Book, out: Path, *, python: bool = False) -> None:
+def write_assets(book: Book, out: Path) -> None:
     """Everything around the pages: style, scripts, fonts, licences; a sitemap if there is an address."""
     assets = out / "assets"
     shutil.copytree(HERE / "licences", assets / "licences", dirs_exist_ok=True)
@@ -47,6 +47,7 @@ def write_assets(book: Book, out: Path, *, python: bool = False) -> None:
     )
     for name in WEB:
         shutil.copy(HERE / name, assets)
+    (assets / "book.js").write_text(squeezed(HERE / "book.js"), "utf-8")
     css = figure_colours(book.root / "utils" / "plots.py") + read_text(HERE / "book.css")
     (assets / "book.css").write_text(css, "utf-8")
     if (book.root / "explorer").is_dir():  # as explorer.script() has it
@@ -55,8 +56,6 @@ def write_assets(book: Book, out: Path, *, python: bool = False) -> None:
         )
         script = js.replace('"gd-explorer.css"', json.dumps(css))
         (assets / "gd-explorer.js").write_text(script, "utf-8")
-    if python:
-        files.place(assets, book.root)
     shutil.copy(HERE / "404.html", out)
     if book.site:
         root = ElementTree.Element("urlset", xmlns="http://www.sitemaps.org/schemas/sitemap/0.9")
@@ -171,9 +170,8 @@ def fill(
     if renderer == "quarto":
         render_with_quarto(book.root, built)
     else:
-        if python and (python := not files.missing()) is False:
-            say("  without Run: `make pyodide` fetches the Python that pages load")
-        write_assets(book, built, python=python)
+        write_assets(book, built)
+        python = python and files.place(book, built / "assets", say)
         write_pages(book, built, book.pages, {}, say, editions=not html_only, python=python)
     say(f"  {len(export.export_all(book, built))} notebooks to download")
     if not html_only:

@@ -36,7 +36,7 @@ class Preview:
 
     def __init__(self, project: Path, out: Path):
         self.project, self.out, self.done = project.resolve(), out, {}
-        book, self.python = Book.read(project), not files.missing()
+        book = Book.read(project)
         self.folders = {self.project, self.project / "figures", HERE}
         self.folders |= {(self.project / source).parent for source, _ in book.listed}
         self.update(None)
@@ -47,7 +47,8 @@ class Preview:
         book = Book.read(self.project)
         wanted = [page for page in book.pages if book.root / page.source in (changed or ())]
         if changed is None or len(wanted) < len(changed):
-            render.write_assets(book, self.out, python=self.python)
+            render.write_assets(book, self.out)
+            self.python = files.place(book, self.out / "assets", print)
             wanted = book.pages
         options = {"live": True, "python": self.python}
         render.write_pages(book, self.out, wanted, self.done, lambda line: None, **options)
