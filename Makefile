@@ -4,6 +4,7 @@ VENV ?= .venv
 RENDERER ?= auto
 PORT ?= 8000
 JOBS ?= 2
+PYODIDE ?= yes
 
 bin = $(VENV)/bin
 python = $(bin)/python
@@ -15,7 +16,10 @@ pytest = $(python) -m pytest -n $(JOBS) --dist loadscope
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: lock quarto newest help book html serve check test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
+# The pages' own Python is fetched with the book, unless PYODIDE=no
+live = $(if $(filter no,$(PYODIDE)),,pyodide)
+no-python = $(if $(live),,--no-python)
+.PHONY: pyodide lock quarto newest help book html serve check test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -58,20 +62,23 @@ lock: $(VENV)/render.stamp ## lock all versions, with hashes, after a change of 
 quarto: $(VENV)/render.stamp ## install Quarto into the environment; `make book` then uses it
 	@$(pip) -r requirements-quarto.txt
 
-book: $(VENV)/render.stamp ## render the book to _book/: HTML, PDF, EPUB (RENDERER=quarto|pandoc)
-	@$(python) -m book.site.render --renderer $(RENDERER)
+pyodide: $(VENV)/render.stamp ## fetch the Python that runs the pages' cells in a browser (PYODIDE=no: do without)
+	@$(python) -m book.live.files
+
+book: $(VENV)/render.stamp $(live) ## render the book to _book/: HTML, PDF, EPUB (RENDERER=quarto|pandoc)
+	@$(python) -m book.site.render --renderer $(RENDERER) $(no-python)
 
 html: $(VENV)/render.stamp ## render the HTML pages only
 	@$(python) -m book.site.render --renderer $(RENDERER) --html-only
 
-serve: $(VENV)/render.stamp ## preview on http://127.0.0.1:8000 (PORT=...); what is saved is reloaded
+serve: $(VENV)/render.stamp $(live) ## preview on http://127.0.0.1:8000 (PORT=...); what is saved is reloaded
 	@$(python) -m book.site.serve --port $(PORT)
 
 check: $(VENV)/all.stamp ## at every save: ruff, unit tests, the static checks of notebooks
 	@$(bin)/ruff check -q . && $(bin)/ruff format -q --check .
 	$(pytest) -q -m "not slow"
 
-test: $(VENV)/all.stamp ## lint, re-execute every notebook (nbval, strict), run all tests
+test: $(VENV)/all.stamp $(live) ## lint, re-execute every notebook (nbval, strict), run all tests
 	@$(bin)/ruff check . && $(bin)/ruff format --check .
 	$(strict) $(pytest) --nbval --nbval-current-env chapters tests
 

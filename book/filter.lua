@@ -8,11 +8,12 @@ In come a page as Pandoc reads it (a notebook, or Markdown) and the metadata tha
   site      for notebook, the address of the published book, if it has one
   files     for notebook, the address of its repository's files, if it has one
   editions  for html, whether there are a PDF and an EPUB to link to
+  runs      for html, as JSON, the classes of the cells that run in the page, by their ids
 A code cell brings its options as attributes and one form of each output; a drawing is an image here, whose source
 book/site/outputs.py knows. Whatever is not in the grammar is refused by name, with file and cell.
 ]]
 
-local edition, page, project, anchors, site, files, editions
+local edition, page, project, anchors, site, files, editions, runs
 local handlers, target, caption_of
 local cell_number, cell_id = 0, ""
 local stringify = pandoc.utils.stringify
@@ -154,7 +155,7 @@ local function code_cell(cell)
       blocks:insert(div({ "output", options.classes }, result))
     end
   end
-  return edition == "typst" and blocks or div({ "cell" }, blocks)
+  return edition == "typst" and blocks or div({ "cell", runs[cell.identifier] }, blocks)
 end
 
 -- ---- One-file notebooks --------------------------------------------------------------------------
@@ -487,6 +488,7 @@ function Pandoc(document)
   edition, page, project = stringify(meta.edition), stringify(meta.page), stringify(meta.project)
   anchors = pandoc.json.decode(stringify(meta.pages), false)
   site, files, editions = meta.site and stringify(meta.site), meta.files and stringify(meta.files), meta.editions
+  runs = meta.runs and pandoc.json.decode(stringify(meta.runs), false) or {}
   local blocks = document.blocks:walk(handlers)
   cell_number = 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from utils import _validate
 
@@ -28,7 +27,7 @@ def make_data(n: int = 100, *, seed: int = 42) -> tuple[np.ndarray, np.ndarray]:
 
 
 def train_val_split(X, y, *, test_size: float = 0.15, seed: int = 42) -> tuple[np.ndarray, ...]:
-    """Split the points at random by scikit-learn's ``train_test_split``.
+    """Split the points at random, into the same parts as scikit-learn's ``train_test_split``.
 
     Parameters: X, y, ndarrays of shape (n,), n >= 2; test_size, the share set aside, in (0, 1).
     Returns: X_train, X_val, y_train, y_val, each a vector.
@@ -41,7 +40,9 @@ def train_val_split(X, y, *, test_size: float = 0.15, seed: int = 42) -> tuple[n
     aside = int(np.ceil(test_size * X.size))  # scikit-learn rounds the share up
     if aside >= X.size:
         raise ValueError(f"test_size {test_size} leaves none of the {X.size} points to train on")
-    return tuple(train_test_split(X, y, test_size=test_size, random_state=_validate.seed(seed)))
+    order = np.random.RandomState(_validate.seed(seed)).permutation(X.size)
+    parts = order[aside:], order[:aside]
+    return tuple(values[part] for values in (X, y) for part in parts)
 
 
 def load_chapter_data() -> tuple[np.ndarray, ...]:

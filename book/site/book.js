@@ -82,6 +82,26 @@
     });
   }
 
+  // ---- Run: Python in the page, whose script is fetched when it is first asked for ----
+  if (document.body.dataset.python) {
+    const live = () => import("./live/live.js");
+    const served = location.protocol !== "file:";
+    if (!served) document.querySelector(".page-tools").append("To run cells: make serve");
+    for (const cell of served ? $$(".cell") : []) {
+      const tools = document.createElement("p");
+      tools.className = "run";
+      for (const name of cell.matches(".live") ? ["Run", "Edit"] : []) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = name;
+        button.onclick = () => live().then((python) => python.press(cell, name));
+        tools.append(button);
+      }
+      cell.querySelector(".code-box").after(tools);
+    }
+    if (localStorage.getItem("python:" + location.pathname)) live();
+  }
+
   // ---- The contents follow the reader ----
   const links = $$("nav.contents a[href^='#']");
   const places = links.map((link) => place(link.hash));

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from book import BookError, pandoc, read_text
 from book.config import Book, Page
+from book.live import files
 from book.site import outputs, svg
 from book.site.finish import Finished
 
@@ -16,11 +17,15 @@ HERE = Path(__file__).resolve().parent
 FILE = "linear-regression"  # .pdf and .epub
 
 
-def render(book: Book, page: Page, *, editions: bool = False, live: bool = False) -> Finished:
-    """One page; with links to PDF and EPUB, or for a ``live`` preview.  Raises: BookError."""
-    notebook, drawings = None, {}
+def render(
+    book: Book, page: Page, *, editions: bool = False, live: bool = False, python: bool = False
+) -> Finished:
+    """One page; with links to PDF and EPUB, for a ``live`` preview, with cells that run where there is
+    Python for them.  Raises: BookError."""
+    notebook, drawings, runs = None, {}, {}
     if page.is_notebook:
         notebook, drawings = outputs.read(book.root / page.source, str(page.source))
+        runs = files.page(book.root, page.source, notebook) if python else {}
     shown = svg.Page()
 
     def drawing(source: str, alt: str) -> str:
@@ -32,6 +37,7 @@ def render(book: Book, page: Page, *, editions: bool = False, live: bool = False
         return f"{opening}{element}</gd-explorer>" if opening else element
 
     variables = _variables(book, page) | {"editions": FILE if editions else "", "live": live}
+    variables["python"] = runs.get("python", "")
     variables["explorer"] = any(drawing.explorer for drawing in drawings.values())
     text = pandoc.read_page(
         book,
@@ -41,6 +47,7 @@ def render(book: Book, page: Page, *, editions: bool = False, live: bool = False
         *(f"--variable-json={name}:{json.dumps(value)}" for name, value in variables.items()),
         notebook=notebook,
         editions=editions,
+        runs=json.dumps(runs.get("runs", {})),
     )
     try:
         return Finished(text.decode("utf-8"), str(page.target), drawing)

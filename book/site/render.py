@@ -24,6 +24,7 @@ from xml.etree import ElementTree
 
 from book import BookError, export, read_text
 from book.config import Book
+from book.live import files
 from book.site import editions, pages
 from book.site.finish import Finished
 from book.site.pages import HERE
@@ -46,6 +47,7 @@ def write_assets(book: Book, out: Path) -> None:
     )
     for name in WEB:
         shutil.copy(HERE / name, assets)
+    (assets / "book.js").write_text(squeezed(HERE / "book.js"), "utf-8")
     css = figure_colours(book.root / "utils" / "plots.py") + read_text(HERE / "book.css")
     (assets / "book.css").write_text(css, "utf-8")
     if (book.root / "explorer").is_dir():  # as explorer.script() has it
@@ -155,7 +157,9 @@ def swap(built: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def fill(book: Book, built: Path, scratch: Path, renderer: str, html_only: bool, say) -> None:
+def fill(
+    book: Book, built: Path, scratch: Path, renderer: str, html_only: bool, python: bool, say
+) -> None:
     """Everything that the book consists of, into the folder ``built``."""
     say(f"Rendering {len(book.pages)} pages with {renderer.capitalize()}")
     say(
@@ -167,7 +171,8 @@ def fill(book: Book, built: Path, scratch: Path, renderer: str, html_only: bool,
         render_with_quarto(book.root, built)
     else:
         write_assets(book, built)
-        write_pages(book, built, book.pages, {}, say, editions=not html_only)
+        python = python and files.place(book, built / "assets", say)
+        write_pages(book, built, book.pages, {}, say, editions=not html_only, python=python)
     say(f"  {len(export.export_all(book, built))} notebooks to download")
     if not html_only:
         for name, make in (("PDF", editions.pdf), ("EPUB", editions.epub)):
@@ -176,7 +181,13 @@ def fill(book: Book, built: Path, scratch: Path, renderer: str, html_only: bool,
 
 
 def build(
-    project: Path, out: Path | None = None, *, renderer="auto", html_only=False, say=print
+    project: Path,
+    out: Path | None = None,
+    *,
+    renderer="auto",
+    html_only=False,
+    python=True,
+    say=print,
 ) -> None:
     """Build the book in ``out``, by default where ``_quarto.yml`` says.  Raises: BookError."""
     begin = time.perf_counter()
@@ -197,7 +208,7 @@ def build(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
     try:
-        fill(book, built, scratch, renderer, html_only, say)
+        fill(book, built, scratch, renderer, html_only, python, say)
         swap(built, out)
     finally:
         shutil.rmtree(built, ignore_errors=True)
@@ -220,13 +231,18 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--renderer", choices=["auto", "quarto", "pandoc"], default="auto")
     parser.add_argument("--html-only", action="store_true", help="no PDF and no EPUB")
+    parser.add_argument("--no-python", action="store_true", help="no cells that run in the pages")
     parser.add_argument("--project", type=Path, default=Path.cwd(), help="where _quarto.yml is")
     parser.add_argument("--output", type=Path, help="the folder to build (default: output-dir)")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminated)
     try:
         build(
-            options.project, options.output, renderer=options.renderer, html_only=options.html_only
+            options.project,
+            options.output,
+            renderer=options.renderer,
+            html_only=options.html_only,
+            python=not options.no_python,
         )
     except (BookError, OSError) as error:
         print(f"The book was not built, and the last one is as it was.\n{error}", file=sys.stderr)

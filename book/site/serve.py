@@ -24,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 
 from book import BookError, export
 from book.config import Book
+from book.live import files
 from book.site import render
 from book.site.pages import HERE
 
@@ -47,8 +48,10 @@ class Preview:
         wanted = [page for page in book.pages if book.root / page.source in (changed or ())]
         if changed is None or len(wanted) < len(changed):
             render.write_assets(book, self.out)
+            self.python = files.place(book, self.out / "assets", print)
             wanted = book.pages
-        render.write_pages(book, self.out, wanted, self.done, lambda line: None, live=True)
+        options = {"live": True, "python": self.python}
+        render.write_pages(book, self.out, wanted, self.done, lambda line: None, **options)
 
     async def follow(self, hot: arel.HotReload) -> None:
         folders = (folder for folder in self.folders if folder.is_dir())

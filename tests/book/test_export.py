@@ -216,11 +216,11 @@ def test_the_opening_is_title_note_files_setup(project):
 
 def test_a_gpu_is_asked_for_only_where_pytorch_is_used(project):
     assert "accelerator" not in exported(project).metadata
-    assert "the NumPy and scikit-learn that are there" in text_of(exported(project))
+    assert "the NumPy that is there" in text_of(exported(project))
     write(project, "one", new_code_cell("if True:\n    from torch import nn"))
     assert exported(project).metadata.accelerator == "GPU"
     assert exported(project).metadata.colab.gpuType == "T4"
-    assert "the NumPy, scikit-learn and PyTorch that are there" in text_of(exported(project))
+    assert "the NumPy and PyTorch that are there" in text_of(exported(project))
 
 
 def test_what_is_folded_is_folded_everywhere_and_modules_to_read_are_not(project):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 
 from utils import data, descent, gradients, published
 from utils.optimizers import OPTIMIZERS
@@ -50,6 +51,14 @@ def test_making_data_leaves_the_global_stream_alone():
     data.make_data()
     data.train_val_split(*data.make_data())
     assert np.random.random() == expected
+
+
+@given(points(), st.floats(0.01, 0.99), st.integers(0, 2**32 - 1))
+def test_the_split_is_that_of_scikit_learn(xy, size, seed):
+    assume(math.ceil(size * len(xy[0])) < len(xy[0]))
+    theirs = train_test_split(*xy, test_size=size, random_state=seed)
+    ours = data.train_val_split(*xy, test_size=size, seed=seed)
+    assert [part.tolist() for part in ours] == [part.tolist() for part in theirs]
 
 
 @given(points(), parameters)
