@@ -1,15 +1,16 @@
 -- For Quarto's rendering, what book/filter.lua and the template do for the Pandoc edition: links to the one-file notebook
 -- and to Colab, a place for links to the title, equations with their numbers, and keys for what scrolls sideways.
-local stringify = pandoc.utils.stringify
 
+-- In _quarto.yml, or in the profile that book/site/render.py writes.
 local function repository()
-  local file = io.open(quarto.project.directory .. "/_quarto.yml", "r")
-  if not file then return nil end
-  local text = file:read("a")
-  file:close()
-  for line in text:gmatch("[^\n]+") do
-    local address = line:match("^%s+repo%-url:%s*(%S+)%s*$")
-    if address then return address:gsub("^[\"']", ""):gsub("[\"']$", ""):match("^https://github%.com/([%w._-]+/[%w._-]+)/?$") end
+  for _, name in ipairs({ "_quarto.yml", "_quarto-address.yml" }) do
+    local file = io.open(quarto.project.directory .. "/" .. name, "r")
+    local text = file and file:read("a") or ""
+    if file then file:close() end
+    for line in text:gmatch("[^\n]+") do
+      local home = not line:match("^%s*#") and line:match("repo%-url\"?:%s*[\"']?https://github%.com/([%w._-]+/[%w._-]+)")
+      if home then return (home:gsub("%.git$", "")) end
+    end
   end
 end
 
@@ -18,7 +19,7 @@ local function tools(name)
   local links = '<p class="book-page-tools"><a href="../notebooks/' .. name .. '" download data-noresolveinput>Download notebook</a>'
   local home = repository()
   if home then
-    links = links .. '<a href="https://colab.research.google.com/github/' .. home:gsub("%.git$", "")
+    links = links .. '<a href="https://colab.research.google.com/github/' .. home
       .. "/blob/gh-pages/notebooks/" .. name .. '">Open in Colab</a>'
   end
   return pandoc.RawBlock("html", links .. "</p>")
@@ -56,13 +57,14 @@ function Pandoc(document)
     Header = function(header) if front and header.level == 1 then return {} end end, -- the title of the book says it
     Div = function(div)
       if div.identifier:match("^equation%-") then return equation(div) end
-      local raw = div.content[1]
+      local raw = div.content[1] -- below an explorer stands its caption
       if raw and raw.t == "RawBlock" and raw.text:find("<gd-explorer", 1, true) and div.content[2] then
         div.content[2] = pandoc.Div(div.content[2], pandoc.Attr("", { "figure-caption" }))
         return div
       end
     end,
     Math = function(math) if math.mathtype == "DisplayMath" then return display(math), false end end,
+    Table = function(table_) return pandoc.Div({ table_ }, pandoc.Attr("", { "book-table" }, scrolling("Table"))), false end,
     CodeBlock = function(block)
       for key, value in pairs(scrolling(block.classes:includes("cell-code") and "Code" or "Output")) do block.attributes[key] = value end
       return block
