@@ -19,7 +19,7 @@ class Read(HTMLParser):
             self.headings.append([int(tag[1]), ""])
         if "id" in given:
             self.places[given["id"]] = len(self.headings)
-        if tag == "a" and given.get("class") != "permalink":
+        if tag == "a" and "href" in given and given.get("class") != "permalink":
             self.links.add(given["href"])
 
     def handle_endtag(self, tag):
