@@ -24,7 +24,7 @@ class Read(HTMLParser):
 
     def handle_endtag(self, tag):
         if tag in ("h1", "h2", "h3", "h4"):
-            self.inside, self.headings[-1][1] = False, self.headings[-1][1].strip()
+            self.inside, self.headings[-1][1] = False, " ".join(self.headings[-1][1].split())
 
     def handle_data(self, data):
         if self.inside and data != "#":
