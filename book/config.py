@@ -18,15 +18,17 @@ from book import BookError, notebooks, pandoc, read_text
 
 #: What the Pandoc edition understands in ``_quarto.yml``.
 KEYS = yaml.safe_load("""
-project: {type, output-dir}
+project: {type, output-dir, resources, post-render}
 lang:
 book: {title, subtitle, author, description, favicon, cover-image, open-graph, search,
   page-navigation, site-url, repo-url, repo-actions, sidebar: {style}, chapters}
 bibliography:
 link-citations:
 execute: {enabled}
+ipynb-filters:
 filters:
-format: {html: {theme, css, number-sections, toc, toc-depth, code-copy, code-overflow, anchor-sections}}
+format: {html: {theme, css, number-sections, toc, toc-depth, code-copy, code-overflow, anchor-sections,
+  respect-user-color-scheme, html-math-method}}
 """)
 
 

@@ -19,6 +19,9 @@ try:
 except ImportError:
     sync_playwright = None
 
+if not render.find_quarto("auto")[0]:
+    collect_ignore = ["site/test_quarto_rendered.py"]  # test_quarto.py names what it tests
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # The book of the tests lives nowhere, whatever this clone was made from.
@@ -28,7 +31,12 @@ os.environ["GITHUB_REPOSITORY"] = ""
 SLOW_FIXTURES = {"book", "chromium", "verdicts"}
 SLOW_FILES = {"test_export", "test_export_runs", "test_beyond", "test_figures", "test_book_build"}
 SLOW_FILES |= {"test_serve", "test_tolerant", "test_prove", "test_run", "test_ledger"}
-SLOW_FILES |= {"test_recorded", "test_beyond_workers", "test_explorer_browser"}
+SLOW_FILES |= {
+    "test_recorded",
+    "test_quarto_rendered",
+    "test_beyond_workers",
+    "test_explorer_browser",
+}
 
 
 def pytest_collection_modifyitems(items):
@@ -110,7 +118,7 @@ def project(tmp_path):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """One line that says which browsers the tests of the explorer have run in."""
+    """The browsers that the tests of the explorer have run in, and the tests that were not run."""
     reports = [report for group in terminalreporter.stats.values() for report in group]
     properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
     tested = sorted({value for name, value in properties if name == "engine"})
@@ -122,3 +130,5 @@ def pytest_terminal_summary(terminalreporter):
     if tested:
         absent = f"; not tested here: {', '.join(missing)}" if missing else ""
         terminalreporter.write_line(f"Browsers tested: {', '.join(tested)}{absent}")
+    for line in sorted({value for name, value in properties if name == "not run"}):
+        terminalreporter.write_line(f"Not run: {line}")

@@ -1,28 +1,80 @@
--- For Quarto's rendering: each notebook page links to its exported notebook, which `make book` puts beside the
--- pages, and to Colab where _quarto.yml has a repo-url. The Pandoc edition has these links in its template.
+-- For Quarto's rendering, what book/filter.lua and the template do for the Pandoc edition: links to the one-file notebook
+-- and to Colab, a place for links to the title, equations with their numbers, and keys for what scrolls sideways.
+
+-- In _quarto.yml, or in the profile that book/site/render.py writes.
 local function repository()
-  local directory = quarto and quarto.project and quarto.project.directory
-  local file = directory and io.open(directory .. "/_quarto.yml", "r")
-  if not file then return nil end
-  local text = file:read("a")
-  file:close()
-  for line in text:gmatch("[^\n]+") do
-    local address = line:match("^%s+repo%-url:%s*(%S+)%s*$")
-    if address then return address:gsub("^[\"']", ""):gsub("[\"']$", ""):match("^https://github%.com/([%w._-]+/[%w._-]+)/?$") end
+  for _, name in ipairs({ "_quarto.yml", "_quarto-address.yml" }) do
+    local file = io.open(quarto.project.directory .. "/" .. name, "r")
+    local text = file and file:read("a") or ""
+    if file then file:close() end
+    for line in text:gmatch("[^\n]+") do
+      local home = not line:match("^%s*#") and line:match("repo%-url\"?:%s*[\"']?https://github%.com/([%w._-]+/[%w._-]+)")
+      if home then return (home:gsub("%.git$", "")) end
+    end
   end
 end
 
-function Pandoc(document)
-  local input = quarto and quarto.doc and quarto.doc.input_file
-  local name = input and input:match("([^/\\]+%.ipynb)$")
-  if not name or not quarto.doc.is_format("html") then return nil end
-  local links = '<p class="book-page-tools"><a href="../notebooks/' .. name .. '" download>Download notebook</a>'
+-- Quarto must not look for a source of these links, which the book's own command makes beside the pages.
+local function tools(name)
+  local links = '<p class="book-page-tools"><a href="../notebooks/' .. name .. '" download data-noresolveinput>Download notebook</a>'
   local home = repository()
   if home then
-    links = links .. '<a href="https://colab.research.google.com/github/' .. home:gsub("%.git$", "")
+    links = links .. '<a href="https://colab.research.google.com/github/' .. home
       .. "/blob/gh-pages/notebooks/" .. name .. '">Open in Colab</a>'
   end
-  document.blocks:insert(1, pandoc.RawBlock("html", links .. "</p>"))
+  return pandoc.RawBlock("html", links .. "</p>")
+end
+
+-- Quarto takes the first heading away to make the title of it, and with it the place that links to it want.
+local function place_of(title)
+  local heading = pandoc.read("# " .. pandoc.write(pandoc.Pandoc({ pandoc.Plain(title) }), "markdown"), "markdown").blocks[1]
+  return pandoc.Div({}, pandoc.Attr(heading.identifier, { "book-title-place" }))
+end
+
+local function scrolling(label) return { tabindex = "0", role = "group", ["aria-label"] = label } end
+
+local function display(math) return pandoc.Span({ math }, pandoc.Attr("", { "book-display" }, scrolling("Equation"))) end
+
+-- MathML has no \tag.
+local function equation(div)
+  local number
+  div = div:walk({ Math = function(math)
+    math.text = math.text:gsub("\\tag%s*{([^}]*)}%s*", function(tag) number = tag return "" end)
+    return display(math)
+  end })
+  if not number then return nil end
+  div.classes:insert("book-equation")
+  div.content[1].content:insert(pandoc.Link("(" .. number .. ")", "#" .. div.identifier, "", { ["aria-label"] = "Equation " .. number .. ", link to it" }))
+  return div, false
+end
+
+function Pandoc(document)
+  if not quarto.doc.is_format("html") then return nil end
+  local html_only = os.getenv("BOOK_HTML_ONLY")
+  local front = quarto.doc.input_file:match("index%.qmd$")
+  local blocks = document.blocks:walk({
+    traverse = "topdown",
+    Header = function(header) if front and header.level == 1 then return {} end end, -- the title of the book says it
+    Div = function(div)
+      if div.identifier:match("^equation%-") then return equation(div) end
+      local raw = div.content[1] -- below an explorer stands its caption
+      if raw and raw.t == "RawBlock" and raw.text:find("<gd-explorer", 1, true) and div.content[2] then
+        div.content[2] = pandoc.Div(div.content[2], pandoc.Attr("", { "figure-caption" }))
+        return div
+      end
+    end,
+    Math = function(math) if math.mathtype == "DisplayMath" then return display(math), false end end,
+    Table = function(table_) return pandoc.Div({ table_ }, pandoc.Attr("", { "book-table" }, scrolling("Table"))), false end,
+    CodeBlock = function(block)
+      for key, value in pairs(scrolling(block.classes:includes("cell-code") and "Code" or "Output")) do block.attributes[key] = value end
+      return block
+    end,
+    Link = function(link) if html_only and link.target:match("^linear%-regression%.%a+$") then return link.content end end,
+  })
+  local name = quarto.doc.input_file:match("([^/\\]+%.ipynb)$")
+  if name then blocks:insert(1, tools(name)) end
+  blocks:insert(1, place_of(document.meta.title))
+  document.blocks = blocks
   return document
 end
 

@@ -56,7 +56,6 @@ def write_assets(book: Book, out: Path) -> None:
         )
         script = js.replace('"gd-explorer.css"', json.dumps(css))
         (assets / "gd-explorer.js").write_text(script, "utf-8")
-    shutil.copy(HERE / "404.html", out)
     if book.site:
         root = ElementTree.Element("urlset", xmlns="http://www.sitemaps.org/schemas/sitemap/0.9")
         for page in book.pages:
@@ -109,12 +108,44 @@ def write_pages(book: Book, out: Path, wanted, done: dict[str, Finished], say, *
     (out / "assets" / "search-index.js").write_text(f"window.bookIndex = {index};\n", "utf-8")
 
 
-def render_with_quarto(project: Path, out: Path) -> None:
-    place = os.path.relpath(out, project)
-    command = ["quarto", "render", str(project), "--to", "html", "--output-dir", place]
-    if status := subprocess.run(command, check=False).returncode:
+def find_quarto(renderer: str) -> tuple[str | None, str]:
+    """The Quarto to render with, or None for Pandoc; and why.  Raises: BookError."""
+    if renderer == "pandoc":
+        return None, "as asked"
+    beside = shutil.which("quarto", path=str(Path(sys.executable).parent))
+    if found := beside or shutil.which("quarto"):
+        return found, f"{found}, {'beside the running Python' if beside else 'on the PATH'}"
+    if renderer == "quarto":
+        raise BookError(
+            "there is no quarto beside the running Python or on the PATH:"
+            f" {sys.executable} -m pip install -r requirements-quarto.txt, or --renderer pandoc"
+        )
+    return None, "no quarto beside the running Python or on the PATH"
+
+
+def render_with_quarto(quarto: str, book: Book, out: Path, html_only: bool) -> None:
+    """The pages, and by ``post-render`` in ``_quarto.yml`` what they link to.
+
+    An address that ``_quarto.yml`` does not have is told to Quarto in a profile, a file that is
+    there while it renders.
+    """
+    command = [quarto, "render", str(book.root), "--to", "html"]
+    command += ["--output-dir", os.path.relpath(out, book.root)]
+    environment = os.environ | {"QUARTO_PYTHON": sys.executable}
+    if html_only:
+        environment["BOOK_HTML_ONLY"] = "1"
+    profile = book.root / "_quarto-address.yml"
+    try:
+        if book.address_from not in (None, "_quarto.yml"):
+            address = {"site-url": book.site, "repo-url": book.repository}
+            address["repo-actions"] = ["source", "issue"]
+            profile.write_text(json.dumps({"book": address}), "utf-8")
+            command += ["--profile", "address"]
+        status = subprocess.run(command, check=False, env=environment).returncode
+    finally:
+        profile.unlink(missing_ok=True)
+    if status:
         raise BookError(f"quarto render ended with {status}; its message is above")
-    shutil.copy(HERE / "404.html", out)
 
 
 # ---- The build ----------------------------------------------------------------------------------
@@ -161,18 +192,25 @@ def fill(
     book: Book, built: Path, scratch: Path, renderer: str, html_only: bool, python: bool, say
 ) -> None:
     """Everything that the book consists of, into the folder ``built``."""
-    say(f"Rendering {len(book.pages)} pages with {renderer.capitalize()}")
+    quarto, why = find_quarto(renderer)
+    say(f"Rendering {len(book.pages)} pages with {'Quarto' if quarto else 'Pandoc'} ({why})")
     say(
         f"  at {book.site}, source {book.repository} (from {book.address_from})"
         if book.address_from
         else "  without an address: no links to Colab and to the source, no sitemap"
     )
-    if renderer == "quarto":
-        render_with_quarto(book.root, built)
+    if quarto:
+        render_with_quarto(quarto, book, built, html_only)
     else:
         write_assets(book, built)
         python = python and files.place(book, built / "assets", say)
         write_pages(book, built, book.pages, {}, say, editions=not html_only, python=python)
+        accompany(book, built, scratch, html_only, say)
+
+
+def accompany(book: Book, built: Path, scratch: Path, html_only: bool, say) -> None:
+    """What the pages of either edition link to; and a page for addresses that are none."""
+    shutil.copy(HERE / "404.html", built)
     say(f"  {len(export.export_all(book, built))} notebooks to download")
     if not html_only:
         for name, make in (("PDF", editions.pdf), ("EPUB", editions.epub)):
@@ -191,10 +229,6 @@ def build(
 ) -> None:
     """Build the book in ``out``, by default where ``_quarto.yml`` says.  Raises: BookError."""
     begin = time.perf_counter()
-    if renderer == "auto":
-        renderer = "quarto" if shutil.which("quarto") else "pandoc"
-    if renderer == "quarto" and not shutil.which("quarto"):
-        raise BookError("there is no 'quarto' on PATH; use --renderer pandoc")
     book = Book.read(project)
     out = (out or book.output).resolve()  # a link is followed: the folder that it names is replaced
     if (out.exists() and not out.is_dir()) or out in (book.root, *book.root.parents):
