@@ -50,7 +50,6 @@ end
 
 function Pandoc(document)
   if not quarto.doc.is_format("html") then return nil end
-  local html_only = os.getenv("BOOK_HTML_ONLY")
   local front = quarto.doc.input_file:match("index%.qmd$")
   local blocks = document.blocks:walk({
     traverse = "topdown",
@@ -69,7 +68,6 @@ function Pandoc(document)
       for key, value in pairs(scrolling(block.classes:includes("cell-code") and "Code" or "Output")) do block.attributes[key] = value end
       return block
     end,
-    Link = function(link) if html_only and link.target:match("^linear%-regression%.%a+$") then return link.content end end,
   })
   local name = quarto.doc.input_file:match("([^/\\]+%.ipynb)$")
   if name then blocks:insert(1, tools(name)) end

@@ -181,8 +181,15 @@ def test_nor_does_quartos_front_page(made, monkeypatch):
     monkeypatch.delenv("BOOK_HTML_ONLY", raising=False)
     if not made:
         monkeypatch.setenv("BOOK_HTML_ONLY", "1")
-    lua = ROOT / "book" / "site" / "quarto.lua"
-    page = pandoc.run("--from=markdown", f"--lua-filter={lua}", ROOT / "index.qmd").decode()
+    lua = Path(__file__).with_name("quarto.lua")
+    page = pandoc.run(
+        "--from=markdown",
+        "--to=html5",
+        "--metadata=page:index.qmd",
+        f"--metadata=root:{ROOT}",
+        f"--lua-filter={lua}",
+        ROOT / "index.qmd",
+    ).decode()
     assert ("linear-regression.pdf" in page) == ("linear-regression.epub" in page) == made
 
 
