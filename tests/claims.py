@@ -61,7 +61,7 @@ NUMBER = re.compile(
 )
 #: Numbers of the book's own order; the tests of links and headings hold them.
 NAMED = re.compile(
-    r"(?:Section|Chapter|Figure|Equation|Exercise)s? \d(?:[.\d]*\d)?(?:(?:, | and | to )\d[.\d]*\d)*|§\S+"
+    r"(?:Section|Chapter|Figure|Equation|Exercise)s? \d+(?:\.\d+)*(?:(?:, | and | to )\d(?:(?:\.\d+)+|(?!\d)))*|§\S+"
 )
 
 
@@ -187,7 +187,7 @@ def headings(page: str) -> dict[str, str]:
     for anchor, title in found.items():
         base = re.sub(r"-\d+$", "", anchor)
         plain[base if base in known else anchor] = title
-    return {"": next(iter(found.values()))} | plain
+    return {"": next(iter(found.values()), "")} | plain
 
 
 def _headers(page: str):
@@ -268,7 +268,7 @@ def fault_of(claim: Claim) -> str:
     """What is wrong with a claim, or nothing."""
     quotation = "".join(pieces(claim))
     if claim.page != EVERYWHERE and (count := text_of(claim.page).count(quotation)) != 1:
-        near = difflib.get_close_matches(quotation, sentences(claim.page), 1, 0.3)
+        near = difflib.get_close_matches(quotation, sentences(text_of(claim.page)), 1, 0.3)
         return f"{claim}\nstands {count} times on the page: {quotation}\nnearest: {near}"
     if claim.code:
         scope = scope_of(claim.page)
@@ -279,13 +279,14 @@ def fault_of(claim: Claim) -> str:
     return ""
 
 
-def sentences(page: str) -> list[str]:
-    return re.split(r"(?<=[.:?!]) (?=\S)", text_of(page))
+def sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.:?!]) (?=\S)", text)
 
 
-def uncovered(page: str) -> list[tuple[str, str]]:
+def uncovered(page: str, text: str = "") -> list[tuple[str, str]]:
     """Each number of a page that no claim computes or tests and no excuse names, in its sentence."""
-    text, covered = text_of(page), [match.span() for match in NAMED.finditer(text_of(page))]
+    text = text or text_of(page)
+    covered = [match.span() for match in NAMED.finditer(text)]
     for claim in read(page)[1] + read(EVERYWHERE)[1]:
         parts = pieces(claim)
         for match in re.finditer(re.escape("".join(parts)), text):
@@ -296,7 +297,7 @@ def uncovered(page: str) -> list[tuple[str, str]]:
                 covered += [(place, place + len(part))] * (n % 2)
                 place += len(part)
     found, place = [], 0
-    for sentence in sentences(page):
+    for sentence in sentences(text):
         for match in NUMBER.finditer(sentence):
             start, end = place + match.start(), place + match.end()
             if not any(first <= start and end <= last for first, last in covered):
