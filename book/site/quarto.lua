@@ -64,6 +64,9 @@ function Pandoc(document)
     end,
     Math = function(math) if math.mathtype == "DisplayMath" then return display(math), false end end,
     Table = function(table_) return pandoc.Div({ table_ }, pandoc.Attr("", { "book-table" }, scrolling("Table"))), false end,
+    Span = function(span) -- what `make html` does not make is not linked to
+      if span.classes:includes("editions") and os.getenv("BOOK_HTML_ONLY") then return {} end
+    end,
     CodeBlock = function(block)
       for key, value in pairs(scrolling(block.classes:includes("cell-code") and "Code" or "Output")) do block.attributes[key] = value end
       return block
@@ -74,9 +77,4 @@ function Pandoc(document)
   blocks:insert(1, place_of(document.meta.title))
   document.blocks = blocks
   return document
-end
-
--- What `make html` does not make is not linked to.
-function Span(span)
-  if span.classes:includes("editions") and os.getenv("BOOK_HTML_ONLY") then return {} end
 end

@@ -23,7 +23,7 @@ PLAIN = ["--mathml", "--wrap=none", "--syntax-highlighting=none"]
 
 def by_pandoc(page):
     """The text of a page, code and outputs aside, as it is in the Pandoc edition."""
-    html = pandoc.read_page(BOOK, page.source, "html", "--to=html5", *PLAIN)
+    html = pandoc.read_page(BOOK, page.source, "html", "--to=html5", *PLAIN, editions=True)
     return Read(html.decode("utf-8"))
 
 
