@@ -7,7 +7,7 @@ as script is.  Drawings are put where images stand for them.  The annotations of
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape, unescape
+from html import escape
 from html.parser import HTMLParser
 
 from book import BookError
@@ -29,7 +29,7 @@ class Finished(HTMLParser):
     """
 
     def __init__(self, text: str, address: str, drawing: Callable[[str, str], str]):
-        super().__init__(convert_charrefs=False)
+        super().__init__()
         self.address, self.drawing = address, drawing
         self.ids: set[str] = set()
         self.links: set[str] = set()
@@ -40,19 +40,14 @@ class Finished(HTMLParser):
         self._heading = self._muted = False
         self._math = 0  # where the formula begins
         self.feed(text)
+        self.close()
         self.html = "".join(self._out)
 
     @property
     def sections(self) -> list[dict]:
         """For the search: u, a section's address; t, its heading; x, its text; p, the page's title."""
-        found = [
-            {key: " ".join(value.split()) for key, value in one.items()} for one in self._found
-        ]
-        title = [{}, *({"p": found[0]["t"]} for _ in found[1:])]
-        return [
-            {"u": f"{self.address}#{one['a']}", "t": one["t"], "x": one["x"]} | page
-            for one, page in zip(found, title)
-        ]
+        found = [{k: " ".join(text.split()) for k, text in one.items()} for one in self._found]
+        return found[:1] + [{**one, "p": found[0]["t"]} for one in found[1:]]
 
     def handle_starttag(self, tag, attributes):
         given = dict(attributes)
@@ -72,7 +67,7 @@ class Finished(HTMLParser):
         if not self._open[-1][1]:
             return
         if tag == "section" and "id" in given:
-            self._found.append({"a": given["id"], "t": "", "x": ""})
+            self._found.append({"u": f"{self.address}#{given['id']}", "t": "", "x": ""})
         self._heading |= tag in ("h1", "h2", "h3", "h4")
         if tag in BREAKS:
             self._say(" ")
@@ -90,21 +85,9 @@ class Finished(HTMLParser):
         self._out.append(start)
 
     def handle_data(self, text):
-        if self._muted:
-            return
-        self._out.append(text)
-        self._say(text)
-
-    def handle_entityref(self, name):
-        self.handle_reference(f"&{name};")
-
-    def handle_charref(self, name):
-        self.handle_reference(f"&#{name};")
-
-    def handle_reference(self, text):
         if not self._muted:
-            self._out.append(text)
-            self._say(unescape(text))
+            self._out.append(escape(text, quote=False))
+            self._say(text)
 
     def handle_decl(self, declaration):
         self._out.append(f"<!{declaration}>")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from html import escape
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from urllib.parse import urldefrag, urljoin
 
 from book import BookError, pandoc, read_text
 from book.config import Book, Page
@@ -57,30 +59,25 @@ def render(
 
 def _variables(book: Book, page: Page) -> dict:
     """What the template shows around the text; a text in it is HTML."""
-    place = book.pages.index(page)
-    beside = {"previous": book.pages[:place][-1:], "next": book.pages[place + 1 :][:1]}
-
-    def link(other: Page) -> dict:
-        return {
+    links = [
+        {
             "title": other.title,
             "href": page.root + str(other.target),
             "current": other == page,
+            "part": other.part or "",
         }
-
-    parts: list[dict] = []
-    for other in book.pages:
-        if not parts or parts[-1]["name"] != (other.part or ""):
-            parts.append({"name": other.part or "", "pages": []})
-        parts[-1]["pages"].append(link(other))
-    texts = {"title": book.title, "subtitle": book.subtitle, "description": book.description}
-    name = page.source.name
+        for other in book.pages
+    ]
+    parts = groupby(links, itemgetter("part"))
+    place, name = book.pages.index(page), page.source.name
     return {
-        "book": {key: escape(value or "") for key, value in texts.items()},
+        "book": {"title": escape(book.title), "description": escape(book.description or "")},
         "root": page.root,
-        "start": page.root + str(book.pages[0].target),
+        "start": links[0]["href"],
         "home": name == "index.qmd",
-        "parts": parts,
-        **{key: link(other) for key, found in beside.items() for other in found},
+        "parts": [{"name": part, "pages": list(inside)} for part, inside in parts],
+        "previous": links[place - 1] if place else "",
+        "next": links[place + 1] if page != book.pages[-1] else "",
         "site": book.site or "",
         "address": f"{book.site}/{page.target}" if book.site else "",
         "source-url": book.source_url(page.source) or "",
@@ -94,12 +91,9 @@ def dead_links(pages: dict[str, Finished]) -> list[str]:
     dead = []
     for address, page in pages.items():
         for link in sorted(page.links):
-            path, _, fragment = link.partition("#")
-            if ":" in path.split("/")[0] or (path and not path.endswith(".html")):
+            other, fragment = urldefrag(urljoin(address, link))
+            if ":" in other or not other.endswith(".html"):
                 continue
-            other = (
-                os.path.normpath(os.path.join(os.path.dirname(address), path)) if path else address
-            )
             if other not in pages:
                 dead.append(f"{address}: a link to '{link}', but there is no such page")
             elif fragment and fragment not in pages[other].ids:

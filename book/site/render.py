@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import gzip
 import json
 import os
 import shutil
@@ -50,12 +49,11 @@ def write_assets(book: Book, out: Path) -> None:
     (assets / "book.js").write_text(squeezed(HERE / "book.js"), "utf-8")
     css = figure_colours(book.root / "utils" / "plots.py") + read_text(HERE / "book.css")
     (assets / "book.css").write_text(css, "utf-8")
-    if (book.root / "explorer").is_dir():  # as explorer.script() has it
-        css, js = (
-            squeezed(book.root / "explorer" / f"gd-explorer.{kind}") for kind in ("css", "js")
-        )
-        script = js.replace('"gd-explorer.css"', json.dumps(css))
-        (assets / "gd-explorer.js").write_text(script, "utf-8")
+    script = book.root / "explorer" / "gd-explorer.js"
+    if script.is_file():  # as explorer.script() has it
+        style = json.dumps(squeezed(script.with_suffix(".css")))
+        text = squeezed(script).replace('"gd-explorer.css"', style)
+        (assets / script.name).write_text(text, "utf-8")
     if book.site:
         root = ElementTree.Element("urlset", xmlns="http://www.sitemaps.org/schemas/sitemap/0.9")
         for page in book.pages:
@@ -151,26 +149,19 @@ def render_with_quarto(quarto: str, book: Book, out: Path, html_only: bool) -> N
 # ---- The build ----------------------------------------------------------------------------------
 
 
-def _left_behind(out: Path) -> list[Path]:
-    """What builds that no longer run have left beside ``out``, the last first."""
-    found = []
+def tidy(out: Path) -> None:
+    """Bring back the book that a build ended between two steps of ``swap``; remove what else builds
+    that no longer run have left beside ``out``."""
     for path in out.parent.glob(f"{out.name}.tmp-*"):
         try:
             os.kill(int(path.name.rpartition("-")[2]), 0)
         except (ValueError, ProcessLookupError):
-            found.append(path)
+            if path.name.startswith(f"{out.name}.tmp-old-") and not out.exists():
+                path.rename(out)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
         except PermissionError:
-            pass
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
-
-
-def tidy(out: Path) -> None:
-    """Bring back the book that a build ended between two steps of ``swap``; remove what else it left."""
-    for path in _left_behind(out):
-        if path.name.startswith(f"{out.name}.tmp-old-") and not out.exists():
-            path.rename(out)
-        else:
-            shutil.rmtree(path, ignore_errors=True)
+            pass  # it runs, for somebody else
 
 
 def swap(built: Path, out: Path) -> None:
@@ -247,16 +238,10 @@ def build(
     finally:
         shutil.rmtree(built, ignore_errors=True)
         shutil.rmtree(scratch, ignore_errors=True)
-    largest = max(len(gzip.compress((out / page.target).read_bytes())) for page in book.pages)
     say(
-        f"{len(book.pages)} pages (the largest {largest / 1000:.0f} kB gzipped)"
-        f"{'' if html_only else ', PDF, EPUB'} in {time.perf_counter() - begin:.1f} s."
-        f" Open {out / 'index.html'}"
+        f"{len(book.pages)} pages{'' if html_only else ', PDF, EPUB'}"
+        f" in {time.perf_counter() - begin:.1f} s. Open {out / 'index.html'}"
     )
-
-
-def _terminated(number, frame):
-    raise KeyboardInterrupt
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -269,7 +254,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--project", type=Path, default=Path.cwd(), help="where _quarto.yml is")
     parser.add_argument("--output", type=Path, help="the folder to build (default: output-dir)")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         build(
             options.project,

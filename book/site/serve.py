@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 import sys
 import tempfile
 import time
@@ -71,9 +72,8 @@ class Preview:
 
 def application(preview: Preview, port: int) -> Starlette:
     hot = arel.HotReload([])
-    script = (
-        hot.script(f"ws://{HOST}:{port}/reload").removeprefix("<script>").removesuffix("</script>")
-    )
+    element = hot.script(f"ws://{HOST}:{port}/reload")
+    script = element.removeprefix("<script>").removesuffix("</script>")
 
     @asynccontextmanager
     async def lifespan(app):
@@ -91,15 +91,6 @@ def application(preview: Preview, port: int) -> Starlette:
     )
 
 
-class _Server(uvicorn.Server):
-    """Says where it is once it listens."""
-
-    async def startup(self, sockets=None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            print(f"http://{HOST}:{self.config.port}/  (Ctrl-C stops)", flush=True)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m book.site.serve", description=__doc__)
     parser.add_argument("--port", type=int, default=8000)
@@ -108,11 +99,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         try:
             preview = Preview(options.project, Path(folder))
-        except BookError as error:
+            listening = socket.create_server((HOST, options.port))
+        except (BookError, OSError) as error:
             print(error, file=sys.stderr)
             return 1
-        app = application(preview, options.port)
-        _Server(uvicorn.Config(app, host=HOST, port=options.port, log_level="warning")).run()
+        print(f"http://{HOST}:{options.port}/  (Ctrl-C stops)", flush=True)
+        server = uvicorn.Config(application(preview, options.port), log_level="warning")
+        uvicorn.Server(server).run(sockets=[listening])
     return 0
 
 
