@@ -12,7 +12,8 @@ pip = $(python) -m pip install --quiet --disable-pip-version-check
 lock = $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 # The kernels of the notebooks run PyTorch's plain code paths, the same on every x86-64 machine
 strict = ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=1
-pytest = $(python) -m pytest -n $(JOBS) --dist loadscope
+# Modules in the order of tests/conftest.py: the longest first, so that all workers end together
+pytest = $(python) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -106,11 +106,13 @@ def check_travelling_model(answer):
     moved = model.to("meta")
     left = " and ".join(f"`self.{name}`" for name, value in vars(moved).items() if is_tensor(value))
     try:
-        moved(x.to("meta"))
+        device = moved(x.to("meta")).device.type
     except Exception as error:  # whatever the student's code raises
         if left:
             raise NotYet(f"`model.to(device)` leaves {left} behind, unregistered.") from error
         raise NotYet(f"On another device your model stops with {say(error)}") from error
+    if device != "meta":
+        raise NotYet("Your model answers from another device than the one it was moved to.")
     if [0.5] not in saved or [0.25] not in saved:
         raise NotYet("It runs on any device. But `state_dict()` does not hold mean and std.")
     return "Mean and std move with the model, are saved with it, and no optimizer changes them."

@@ -28,21 +28,20 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ["GITHUB_REPOSITORY"] = ""
 
 #: What `make check` leaves to `make test`: whatever wants the built book or a browser, and these.
+#: `make test` begins with them in this order, the longest first, so that no worker is alone at the end.
 SLOW_FIXTURES = {"book", "chromium", "verdicts"}
-SLOW_FILES = {"test_export", "test_export_runs", "test_beyond", "test_figures", "test_book_build"}
-SLOW_FILES |= {"test_serve", "test_tolerant", "test_prove", "test_run", "test_ledger"}
-SLOW_FILES |= {
-    "test_recorded",
-    "test_quarto_rendered",
-    "test_beyond_workers",
-    "test_explorer_browser",
-}
+SLOW_FILES = ["test_explorer_browser", "test_recorded", "test_export_runs", "test_book_browser"]
+SLOW_FILES += ["test_beyond_workers", "test_book_build", "test_make", "test_serve", "test_beyond"]
+SLOW_FILES += ["test_explorer_chromium", "test_prove", "test_run", "test_export", "test_figures"]
+SLOW_FILES += ["test_ledger", "test_tolerant", "test_quarto_rendered"]
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or item.path.stem in SLOW_FILES:
             item.add_marker("slow")
+    order = {name: number for number, name in enumerate(SLOW_FILES)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @dataclass(frozen=True)

@@ -160,9 +160,9 @@ def workers_page(folder: Path, *more: str, points=((0.0,), (0.0,))) -> dict:
     the page; points, (X, y).
     """
     tree, page = _definitions("beyond-workers.ipynb"), definitions("beyond-workers.ipynb")
-    tree.body = [node for node in tree.body if getattr(node, "module", "") != "utils"]
-    source = "\n\n".join([ast.unparse(tree), "import time", *more, page["CALL"]])
-    (folder / "worker.py").write_text(source, encoding="utf-8")
+    functions = [ast.unparse(node) for node in tree.body if isinstance(node, ast.FunctionDef)]
+    source = [page["IMPORTS"], "import time", *functions, *more, page["CALL"]]
+    (folder / "worker.py").write_text("\n\n".join(source), encoding="utf-8")
     np.save(folder / "points.npy", np.array(points, dtype=float))
     page["folder"] = folder  # where the page's `launch` looks for the file
     return page

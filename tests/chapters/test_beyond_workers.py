@@ -1,7 +1,6 @@
 """The page "Many workers, one gradient": its functions, run by real processes."""
 
 import json
-import os
 import re
 import time
 from pathlib import Path
@@ -20,6 +19,12 @@ PAGE = ROOT / "chapters" / "beyond-workers.ipynb"
 X, _, y, _ = utils.data.load_chapter_data()
 
 TASKS = """
+def all_paths(X, y):
+    found = {"by_hand": by_hand(X, y)}
+    if dist.get_world_size() > 1:
+        found |= four_ways(X, y) | {"starts": starts(X, y)}
+    return found
+
 def with_pid(work):
     def task(X, y):
         Path(f"{dist.get_rank()}.pid").write_text(str(os.getpid()))
@@ -73,17 +78,24 @@ def no_process_left(folder: Path) -> bool:
 # The paths ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
-def test_the_path_of_many_workers_is_that_of_utils(page, workers):
+@pytest.fixture(scope="module", params=[1, 2, 4])
+def results(request, tmp_path_factory):
+    """What each of so many workers says of all the paths, from one launch."""
+    page = measure.workers_page(tmp_path_factory.mktemp("workers"), TASKS, points=(X, y))
+    return page["launch"](request.param, "all_paths")
+
+
+def test_the_path_of_many_workers_is_that_of_utils(results):
     expected = utils.descent.gradient_descent(X, y, lr=0.2, steps=10).path[1:]
-    results = page["launch"](workers, "by_hand")
-    assert len(results) == workers and all(result == results[0] for result in results)
-    np.testing.assert_array_max_ulp(np.array(results[0]), expected, maxulp=8)
+    paths = [result["by_hand"] for result in results]
+    assert len(paths) in (1, 2, 4) and all(path == paths[0] for path in paths)
+    np.testing.assert_array_max_ulp(np.array(paths[0]), expected, maxulp=8)
 
 
-@pytest.mark.parametrize("workers", [2, 4])
-def test_ddp_goes_where_each_way_must_lead(page, workers):
+@pytest.mark.parametrize("results", [2, 4], indirect=True)
+def test_ddp_goes_where_each_way_must_lead(results):
     """The four paths, each from the weight that its way gives to every point."""
+    workers = len(results)
     shards = [np.arange(rank, 85, workers) for rank in range(workers)]
     sizes = np.concatenate([np.full(shard.size, shard.size) for shard in shards])
     weights = {
@@ -92,7 +104,6 @@ def test_ddp_goes_where_each_way_must_lead(page, workers):
         "uneven": (1 / sizes)[np.argsort(np.concatenate(shards))],
         "weighted": np.ones(85),
     }
-    results = page["launch"](workers, "four_ways")
     for way, weight in weights.items():
         theta, path = np.array([1.0, 1.5]), []
         for _ in range(10):
@@ -106,8 +117,9 @@ def test_ddp_goes_where_each_way_must_lead(page, workers):
     assert len({tuple(results[0][way][0][-1]) for way in weights}) == 4
 
 
-def test_ddp_gives_all_workers_the_parameters_of_the_first(page):
-    (own_0, wrapped_0, walked_0), (own_1, wrapped_1, walked_1) = page["launch"](2, "starts")
+@pytest.mark.parametrize("results", [2], indirect=True)
+def test_ddp_gives_all_workers_the_parameters_of_the_first(results):
+    (own_0, wrapped_0, walked_0), (own_1, wrapped_1, walked_1) = (r["starts"] for r in results)
     assert own_0 != own_1 and wrapped_0 == wrapped_1 == own_0
     assert np.allclose(np.subtract(walked_1, walked_0), np.subtract(own_1, own_0), rtol=1e-12)
 
@@ -140,9 +152,11 @@ def test_a_silent_worker_is_not_waited_for_longer_than_all_reduce_may(page):
 
 
 def test_the_launcher_has_a_time_limit_of_its_own(page):
-    seconds = 20 if os.getloadavg()[0] > 2 else 8
-    with pytest.raises(RuntimeError, match=f"not done after {seconds} s; all were stopped"):
-        page["launch"](2, "silent", seconds=seconds)
+    for seconds in (5, 15, 45):  # a busy machine may need as long to start the workers
+        with pytest.raises(RuntimeError, match=f"not done after {seconds} s; all were stopped"):
+            page["launch"](2, "silent", seconds=seconds)
+        if list(page["folder"].glob("*.pid")):
+            break
     assert no_process_left(page["folder"])
 
 

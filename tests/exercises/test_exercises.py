@@ -303,6 +303,12 @@ def changed(change):
     return lambda *case: change(arrays.parabola_gradient(*case), *case)
 
 
+def changes_arguments(params, x, y):
+    gradient = arrays.parabola_gradient(params, x, y)
+    y -= y.mean()
+    return gradient
+
+
 def edited(number, *edits):
     """What the page's solution defines first, after some of its texts were replaced."""
     (cell,) = [cell for cell in CELLS if cell.id == f"solution-{number.replace('.', '-')}"]
@@ -412,6 +418,7 @@ WRONG = [
     ("5.4", lambda: changed(lambda g, p, x, y: np.ones((3, len(x)))), "Take the mean over the points"),
     ("5.4", lambda: changed(lambda g, *_: g.reshape(3, 1)), "brackets of its own"),
     ("5.4", lambda: changed(lambda g, *_: g[:2]), "three derivatives, by b, w and v; this is an array of shape (2,)"),
+    ("5.4", lambda: changes_arguments, "changes what it is given"),
     ("5.4", lambda: changed(lambda g, *_: None), "Is a `return` missing?"),
     ("5.4", lambda: lambda p, x, y: 1 / 0, "stops with ZeroDivisionError"),
     ("5.4", lambda: [1, 2, 3], "without brackets behind it"),
@@ -458,6 +465,7 @@ WRONG = [
     ("5.7", lambda: model_class(forward="self.linear(x).sum()"), "as in the model above"),
     ("5.7", lambda: edited("5.7", ("nn.Linear(1, 1, dtype=torch.float64)", "nn.Identity()")), "as in the model above"),
     ("5.7", lambda: model_class(forward="self.linear((x - self.mean) / self.std) + torch.zeros(1)"), "On another device your model stops with"),
+    ("5.7", lambda: model_class(forward="self.linear((x - self.mean) / self.std) if x.device.type == 'cpu' else torch.zeros(3, 1)"), "answers from another device"),
     ("5.7", lambda: model_class()(torch.ones(1), torch.ones(1)), "Hand in the class itself"),
     ("5.7", lambda: model_class, "this is a function"),
     ("5.7", lambda: nn.ReLU, "Your code stops with TypeError"),
@@ -528,7 +536,9 @@ def wrong_verdict(k):
     number, make, _ = WRONG[k]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a wrong answer may well warn
-        return CHECKS[number](make())
+        verdict = CHECKS[number](make())
+    plt.close("all")
+    return verdict
 
 
 @pytest.mark.parametrize("k", range(len(WRONG)), ids=[f"{n}-{words}" for n, _, words in WRONG])
@@ -740,7 +750,9 @@ def test_a_right_figure_passes_in_any_style(number, make):
 @cache
 def wrong_figure_verdict(k):
     number, make, _ = WRONG_FIGURES[k]
-    return handed_in(number, make())
+    verdict = handed_in(number, make())
+    plt.close("all")
+    return verdict
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A page with explorers, served with the book's policy, in each engine."""
 
+import functools
 import http.server
 import itertools
 import threading
@@ -39,12 +40,12 @@ def engine(request):
 
 
 class Page:
-    """The first explorer of the page that ``engine`` shows, by what a reader sees and does."""
+    """An explorer of the page that ``engine`` shows, by what a reader sees and does; ``index`` says which."""
 
     def __init__(self, engine):
-        self.engine, self.run = engine, engine.run
+        self.engine, self.run, self.index = engine, engine.run, 0
 
-    def ex(self, expression, *arguments, index=0):
+    def ex(self, expression, *arguments, index=None):
         """The value of an expression in which ``e`` is the explorer, ``$`` finds inside it, and
         ``a``, ``b`` are the arguments."""
         return self.run(
@@ -53,11 +54,11 @@ class Page:
               const $ = (selector) => e.shadowRoot.querySelector(selector);
               return {expression};
             }}""",
-            index,
+            self.index if index is None else index,
             *(arguments or [None]),
         )
 
-    def settings(self, index=0):
+    def settings(self, index=None):
         return self.ex("e.settings", index=index)
 
     def text(self, selector):
@@ -149,12 +150,15 @@ def site():
         "/gd-explorer.js": (script(), "text/javascript"),
         "/book.css": (CSS, "text/css"),
         "/collect.js": (COLLECT, "text/javascript"),
-        "/notebook.html": ("<!doctype html><title>Notebook</title><body>", "text/html"),
+        "/notebook.html": (
+            "<!doctype html><title>Notebook</title><link rel=icon href='data:,'><body>",
+            "text/html",
+        ),
     }
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            text, kind = texts.get(self.path.split("?")[0], ("", "image/x-icon"))
+            text, kind = texts[self.path]
             self.send_response(200)
             self.send_header("content-type", f"{kind}; charset=utf-8")
             if "notebook" not in self.path:
@@ -169,6 +173,22 @@ def site():
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield texts, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def shelf(book):
+    """The address of the built book."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    handler = functools.partial(Handler, directory=str(book.folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
 
@@ -188,7 +208,7 @@ def address(site, elements):
         path = f"/{next(numbers)}.html"
         texts[path] = (
             f"<!doctype html><html lang=en><head><meta charset=utf-8><title>Book</title>"
-            f"<meta name=viewport content='width=device-width'><link rel=stylesheet href=/book.css>"
+            f"<meta name=viewport content='width=device-width'><link rel=icon href='data:,'><link rel=stylesheet href=/book.css>"
             f"<script src=/collect.js></script>{tag if where in ('head', 'defer') else ''}</head>"
             f"<body><main><h1>Book</h1>{body}{inside}<p>After</p></main>"
             f"{tag if where == 'end' else ''}</body></html>",

@@ -4,6 +4,7 @@ What needs an engine's own tools, such as a finger or a printer, is in test_expl
 """
 
 import time
+from functools import cache
 
 import numpy as np
 import pytest
@@ -14,15 +15,12 @@ from utils import data, descent, gradients, published
 
 X, _, Y, _ = data.load_chapter_data()
 BEST = gradients.least_squares(X, Y).tolist()
-RUN = """(settings) => {
-  const element = document.querySelector("gd-explorer");
-  return settings.map((s) => {
-    element.set(s);
-    element.update();
-    const { b, w, J, updates, diverged } = element.run, cut = (a) => [...a.slice(0, updates + 1)];
-    return { b: cut(b), w: cut(w), J: cut(J), diverged };
-  });
-}"""
+RUN = """a.map((s) => {
+  e.set(s);
+  e.update();
+  const { b, w, J, updates, diverged } = e.run, cut = (a) => [...a.slice(0, updates + 1)];
+  return { b: cut(b), w: cut(w), J: cut(J), diverged };
+})"""
 
 
 def until(page, expression, seconds=8):
@@ -35,21 +33,33 @@ def until(page, expression, seconds=8):
 # ---- Numbers ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("section", ["5.1", "5.2", "5.3"])
-def test_every_preset_runs_as_in_python_and_says_how_it_compares(visit, section):
-    page = visit(section)
+#: Preset -> record and the rows of the run that the chapter prints
+RECORDS = [
+    ("5.1.3/gd", "5.1.3/gd-200-steps", slice(200, None)),
+    ("5.2.3/batch", "5.2.3/batch-gd-numpy", slice(1, None)),
+    ("5.2.4/shuffled", "5.2.4/minibatch-shuffled-numpy", slice(3, None, 3)),
+    ("5.2.4/ordered", "5.2.4/minibatch-ordered-numpy", slice(3, None, 3)),
+    ("5.2.4/ordered", "5.4.1/dataloader-ordered", slice(3, None, 3)),
+]
+
+
+def test_every_preset_runs_as_in_python_and_says_how_it_compares(visit):
+    page = visit("5.1", "5.2", "5.3")
     for id, preset in PRESETS.items():
-        if id[:3] != section:
-            continue
+        page.index = ("5.1", "5.2", "5.3").index(id[:3])
         page.click(f'.runs button[value="{id}"]')
         assert page.ex("$('.runs [aria-pressed=true]').value") == id
-        run = page.run(RUN, [{}])[0]
+        run = page.ex(RUN, [{}])[0]
         ours, python = np.transpose([run["b"], run["w"]]).astype(float), Explorer(id).run()
         if preset["settings"].get("optimizer") == "adam":  # powers of beta come from the C library
             np.testing.assert_allclose(ours, python.path, rtol=1e-12)
         else:
             assert ours.tolist() == python.path.tolist()
             assert [float(J) for J in run["J"]] == python.losses.tolist()
+        for _, record, rows in (each for each in RECORDS if each[0] == id):
+            printed = published.record(record)["values"]
+            values = ours[rows] if isinstance(printed[0], list) else ours[rows][0]
+            assert published.compare(record, values).max_ulp == 0
         said, rows = page.text("#message"), preset["published"]
         if rows is None:
             assert "published ones" not in said
@@ -61,24 +71,6 @@ def test_every_preset_runs_as_in_python_and_says_how_it_compares(visit, section)
         else:
             total = 2 * len(rows)
             assert f"✓ {total} of {total} numbers equal the published ones to the last" in said
-
-
-@pytest.mark.parametrize(
-    "preset, record, rows",
-    [
-        ("5.1.3/gd", "5.1.3/gd-200-steps", slice(200, None)),
-        ("5.2.3/batch", "5.2.3/batch-gd-numpy", slice(1, None)),
-        ("5.2.4/shuffled", "5.2.4/minibatch-shuffled-numpy", slice(3, None, 3)),
-        ("5.2.4/ordered", "5.2.4/minibatch-ordered-numpy", slice(3, None, 3)),
-        ("5.2.4/ordered", "5.4.1/dataloader-ordered", slice(3, None, 3)),
-    ],
-)
-def test_the_browser_gives_the_published_digits(visit, preset, record, rows):
-    run = visit(preset).run(RUN, [{}])[0]
-    values = np.transpose([run["b"], run["w"]])[rows]
-    printed = published.record(record)["values"]
-    result = published.compare(record, values if isinstance(printed[0], list) else values[0])
-    assert result.exact == result.total
 
 
 def random_settings(count, *, most_lr):
@@ -119,45 +111,50 @@ def torch_run(s):
     return np.array(path)
 
 
-def test_random_settings_agree_with_python_and_with_torch(visit):
-    page = visit()
+@cache
+def expected():
+    """Settings with their runs by ``utils``, and others with theirs by PyTorch: path, losses."""
     most = {"gd": 0.8, "momentum": 0.3, "rmsprop": 1, "adam": 1}
-    settings = list(random_settings(80, most_lr=most))
-    for s, run in zip(settings, page.run(RUN, settings)):
-        python = python_run(s)
+    by_utils = [(s, python_run(s)) for s in random_settings(80, most_lr=most)]
+    most = {"gd": 0.4, "momentum": 0.1, "rmsprop": 0.1, "adam": 0.3}
+    others = [s for s in random_settings(60, most_lr=most) if s["batch"] >= 7][:16]
+    return by_utils, [(s, torch_run(s)) for s in others]
+
+
+def test_random_settings_agree_with_python_and_with_torch(visit):
+    page, (by_utils, by_torch) = visit(), expected()
+    for (s, python), run in zip(by_utils, page.ex(RUN, [s for s, _ in by_utils]), strict=True):
         ours = np.transpose([run["b"], run["w"]])
         if s["optimizer"] in ("gd", "momentum"):
             assert ours.tolist() == python.path.tolist(), s
         np.testing.assert_allclose(ours, python.path, rtol=1e-12, err_msg=str(s))
         np.testing.assert_allclose(run["J"], python.losses, rtol=1e-12, err_msg=str(s))
-    most = {"gd": 0.4, "momentum": 0.1, "rmsprop": 0.1, "adam": 0.3}
-    settings = [s for s in random_settings(60, most_lr=most) if s["batch"] >= 7][:16]
-    for s, run in zip(settings, page.run(RUN, settings)):
-        np.testing.assert_allclose(
-            np.transpose([run["b"], run["w"]]), torch_run(s), rtol=1e-12, err_msg=str(s)
-        )
+    for (s, path), run in zip(by_torch, page.ex(RUN, [s for s, _ in by_torch]), strict=True):
+        ours = np.transpose([run["b"], run["w"]])
+        np.testing.assert_allclose(ours, path, rtol=1e-12, err_msg=str(s))
 
 
 # ---- Pictures -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("width, height", [(1280, 800), (375, 667)])
-@pytest.mark.parametrize("section", ["5.1", "5.2", "5.3"])
-def test_panels_have_a_size_and_map_rate_and_play_are_seen_together(visit, section, width, height):
-    page = visit(section, width=width, height=height)
+def test_panels_have_a_size_and_map_rate_and_play_are_seen_together(visit, width, height):
+    page = visit("5.1", "5.2", "5.3", width=width, height=height)
     wide = width > 1000
-    for panel, least in {"map": 380 if wide else 280, "data": 150, "curve": 150}.items():
-        for part in ("svg", "canvas"):
-            found = page.box(f".{panel} {part}")
-            assert found[2] >= least and found[3] >= least - 20, (panel, part, found)
-    page.ex("scrollTo({ top: e.getBoundingClientRect().top + scrollY - 60, behavior: 'instant' })")
-    seen = [page.box(selector) for selector in (".map .box", "#lr", "#slide", "#play")]
-    question = {"5.2": "#batch", "5.3": "#optimizer"}.get(section)
-    seen += [page.box(question)] if question else []
-    assert all(left >= 0 and left + across <= width for left, _, across, _ in seen)
-    # The page's bar is 52 pixels high.
-    assert min(top for _, top, _, _ in seen) >= 52
-    assert max(top + tall for _, top, _, tall in seen) <= height
+    for page.index, question in enumerate((None, "#batch", "#optimizer")):
+        for panel, least in {"map": 380 if wide else 280, "data": 150, "curve": 150}.items():
+            for part in ("svg", "canvas"):
+                found = page.box(f".{panel} {part}")
+                assert found[2] >= least and found[3] >= least - 20, (panel, part, found)
+        page.ex(
+            "scrollTo({ top: e.getBoundingClientRect().top + scrollY - 60, behavior: 'instant' })"
+        )
+        seen = [page.box(selector) for selector in (".map .box", "#lr", "#slide", "#play")]
+        seen += [page.box(question)] if question else []
+        assert all(left >= 0 and left + across <= width for left, _, across, _ in seen)
+        # The page's bar is 52 pixels high.
+        assert min(top for _, top, _, _ in seen) >= 52
+        assert max(top + tall for _, top, _, tall in seen) <= height
     assert page.run("() => document.documentElement.scrollWidth") <= max(width, 460)
 
 
@@ -346,18 +343,15 @@ def test_controls_set_what_they_say(visit):
     assert page.settings() == Explorer("5.1.3/gd").settings
 
 
-@pytest.mark.parametrize(
-    "section, there, not_there",
-    [
-        ("5.1", ["lr", "b", "w", "epochs"], ["batch", "order", "optimizer"]),
-        ("5.2", ["lr", "epochs", "batch", "order"], ["optimizer"]),
-        ("5.3", ["lr", "epochs", "optimizer"], ["batch", "order"]),
-    ],
-)
-def test_a_section_has_the_controls_that_it_has_explained(visit, section, there, not_there):
-    page = visit(section)
-    found = page.ex("a.map((id) => !!$(`#${id}`))", there + not_there)
-    assert found == [True] * len(there) + [False] * len(not_there)
+def test_a_section_has_the_controls_that_it_has_explained(visit):
+    page = visit("5.1", "5.2", "5.3")
+    for page.index, there, not_there in (
+        (0, ["lr", "b", "w", "epochs"], ["batch", "order", "optimizer"]),
+        (1, ["lr", "epochs", "batch", "order"], ["optimizer"]),
+        (2, ["lr", "epochs", "optimizer"], ["batch", "order"]),
+    ):
+        found = page.ex("a.map((id) => !!$(`#${id}`))", there + not_there)
+        assert found == [True] * len(there) + [False] * len(not_there)
 
 
 def test_the_limit_is_marked_where_there_is_one(visit):
@@ -430,8 +424,8 @@ def test_play_pause_step_and_reset(visit):
 
 def test_tasks_set_the_stage_and_their_answers_hold(visit):
     """What the answers say in numbers, test_explorer.py computes."""
-    for section in ("5.1", "5.2", "5.3"):
-        page = visit(section)
+    page = visit("5.1", "5.2", "5.3")
+    for page.index, section in enumerate(("5.1", "5.2", "5.3")):
         for i, (ask, stage, _, change) in enumerate(Explorer(section).config()["tasks"]):
             item, usual = f".tasks > li:nth-child({i + 1})", Explorer(section).config()["defaults"]
             assert page.text(f"{item} > a") == ask
@@ -459,22 +453,22 @@ def test_a_view_is_shared_by_its_address(visit):
     assert again.ex("e.run.updates") == 11 * there["epochs"]
 
 
-@pytest.mark.parametrize(
-    "fragment",
-    [
+@pytest.mark.parametrize("first", ["#%", "#explorer-5-1-3-gd?lr=fast&b=NaN&batch=&order=none"])
+def test_a_fragment_that_is_not_a_view_changes_nothing(visit, first):
+    page = visit("5.1.3/gd", "5.2.4/ordered", path=first)
+    others = [
         "#part-1",
-        "#explorer-5-1-3-gd?lr=fast&b=NaN&batch=&order=none&optimizer=sgd&epochs=x",
-        "#%",
+        "#explorer-5-1-3-gd?optimizer=sgd&epochs=x",
         "#explorer-other?lr=0.5",
         "#?",
-    ],
-)
-def test_a_fragment_that_is_not_a_view_changes_nothing(visit, fragment):
-    page = visit("5.1.3/gd", "5.2.4/ordered", path=fragment)
+    ]
+    for fragment in (first, *others):
+        page.run("(fragment) => { location.hash = fragment }", fragment)
+        page.settle()
+        assert page.settings() == Explorer("5.1.3/gd").settings
+        assert page.settings(1) == Explorer("5.2.4/ordered").settings
     time.sleep(0.35)
-    assert page.run("() => location.hash") in (fragment, "#?", "")
-    assert page.settings() == Explorer("5.1.3/gd").settings
-    assert page.settings(1) == Explorer("5.2.4/ordered").settings
+    assert page.run("() => location.hash") in ("#?", "")
 
 
 def test_values_of_a_fragment_are_kept_within_their_ranges(visit):
@@ -592,3 +586,37 @@ def test_the_front_page_has_two_pictures_and_play(visit):
     assert "blue" in page.colours("data", 0.5, float(b + w / 2), 3)
     page.click("#reset")
     assert page.text("#message").startswith("Step 0 of 200.")
+
+
+# ---- On the pages of the book, under their own policy -------------------------------------------
+
+
+@pytest.mark.parametrize("width, height", [(1280, 800), (375, 667)])
+def test_the_front_page_says_at_once_what_to_press(engine, shelf, page_of, width, height):
+    page = page_of(engine)
+    engine.open(f"{shelf}/index.html", width, height)
+    page.settle()
+    for selector in (".data .box", ".map .box", "#play"):
+        left, top, across, tall = page.box(selector)
+        assert left >= 0 and left + across <= width and top + tall <= height, selector
+    assert page.box(".data .box")[1::2] == pytest.approx(page.box(".map .box")[1::2], abs=1)
+    buttons = page.run(
+        "() => [...document.querySelectorAll('main .btn')].map((a) => [a.textContent, a.getBoundingClientRect().top])"
+    )
+    assert [text for text, _ in buttons] == ["Start reading", "Run it"]
+    assert all(top < height - 20 for _, top in buttons)
+    page.click("#play")
+    end = time.monotonic() + 5
+    while page.ex("e.k") < 4:
+        assert time.monotonic() < end
+    assert engine.errors() == []
+
+
+@pytest.mark.parametrize("name", ["5-1-math", "5-2-numpy", "5-3-pytorch"])
+def test_explorers_run_under_the_policy_of_the_pages(engine, shelf, page_of, name):
+    page = page_of(engine)
+    engine.open(f"{shelf}/chapters/{name}.html", 1280, 800)
+    page.settle()
+    assert page.box(".map canvas")[3] > 300
+    assert page.text("#message")
+    assert engine.errors() == []
