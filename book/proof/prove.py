@@ -286,11 +286,14 @@ def prove_faults(copy: Path, count: int, seed: int, only: str) -> tuple[int, int
         right = (copy / fault.file).read_bytes()
         for check in fault.checks:
             if found := before(check):
-                sys.exit(f"{check}: {found} is red before any fault is seeded: it can prove nothing")
-            if not red:
-                fault.seed(copy)
-                red = failure(copy, check)
-                (copy / fault.file).write_bytes(right)
+                sys.exit(
+                    f"{check}: {found} is red before any fault is seeded: it can prove nothing"
+                )
+            fault.seed(copy)
+            red = failure(copy, check)
+            (copy / fault.file).write_bytes(right)
+            if red:
+                break
         caught[fault.kind].append(bool(red))
         rows.append((fault.kind, fault.file, fault.where, red or "MISSED"))
         say(f"{len(rows)} of {count}: {', '.join(rows[-1])}")
