@@ -5,10 +5,10 @@ symbols stand for where ``world`` does not say.  The values come from ``utils``,
 PyTorch, never from another formula of the text.  ``PLAIN`` names those that say nothing to check.
 """
 
-import json
 import re
 from functools import cache
 
+import claims
 import numpy as np
 import pytest
 import torch
@@ -18,9 +18,6 @@ from sklearn.preprocessing import StandardScaler
 from sympy import Symbol
 from sympy.parsing.latex import parse_latex
 
-from book import notebooks, pandoc
-from book.config import Book
-from book.proof.records import ROOT
 from exercises import figures
 from utils import data, descent, gradients, optimizers
 
@@ -30,20 +27,7 @@ from utils import data, descent, gradients, optimizers
 @cache
 def formulas() -> dict[str, list[str]]:
     """Page -> all its formulas, those of captions included, as Pandoc reads them."""
-    found = {}
-    for source in (page.source for page in Book.read(ROOT).pages):
-        text = (ROOT / source).read_text("utf-8")
-        if source.suffix == ".ipynb":
-            cells = notebooks.load(ROOT / source).cells
-            text = "\n\n".join(
-                c.source
-                if c.cell_type == "markdown"
-                else notebooks.options(c.source)[0].get("fig-cap", "")
-                for c in cells
-            )
-        tree = json.loads(pandoc.run("--from=markdown", "--to=json", stdin=text.encode()))
-        found[source.stem] = list(_math(tree["blocks"]))
-    return found
+    return {page: list(_math(tree)) for page, tree in claims.trees().items()}
 
 
 def _math(node):
@@ -610,11 +594,6 @@ def found(page: str, fragment: str) -> list[str]:
     return exact or [each for each in formulas()[page] if fragment in each]
 
 
-def code_of(page: str) -> str:
-    cells = notebooks.load(ROOT / "chapters" / f"{page}.ipynb").cells
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-
-
 ROWS = [(page, *row) for page, rows in FORMULAS.items() for row in rows]
 
 
@@ -627,7 +606,7 @@ def test_the_formula_is_true(row):
     for seed in range(4):
         env = world(seed)
         env |= more(env) if callable(more) else more
-        assert "code" not in env or env["code"] in code_of(page)
+        assert "code" not in env or env["code"] in claims.own(page)["code"]
         assert not (wrong := check(formula, env)), f"{page}: {wrong[0]}"
 
 
