@@ -48,6 +48,12 @@ local function equation(div)
   return div, false
 end
 
+-- Quarto's switch changes the body first and the colours later. An explorer looks at the colours when the body changes: let it
+-- change once more when they have come (quarto.css makes a transition of it).
+local FOLLOW = [[<script>
+addEventListener("transitionend", ({ target }) => target.localName === "gd-explorer" && document.body.toggleAttribute("data-coloured"));
+</script>]]
+
 function Pandoc(document)
   if not quarto.doc.is_format("html") then return nil end
   local front = quarto.doc.input_file:match("index%.qmd$")
@@ -59,6 +65,7 @@ function Pandoc(document)
       local raw = div.content[1] -- below an explorer stands its caption
       if raw and raw.t == "RawBlock" and raw.text:find("<gd-explorer", 1, true) and div.content[2] then
         div.content[2] = pandoc.Div(div.content[2], pandoc.Attr("", { "figure-caption" }))
+        quarto.doc.include_text("after-body", FOLLOW)
         return div
       end
     end,

@@ -66,6 +66,13 @@ def test_equations_keep_their_numbers():
     assert "tag" not in html
 
 
+def test_without_the_pdf_there_is_no_link_to_it(monkeypatch):
+    files = {"linear-regression.pdf", "linear-regression.epub"}
+    assert files <= by_quarto(BOOK.pages[0]).links
+    monkeypatch.setenv("BOOK_HTML_ONLY", "1")
+    assert not files & by_quarto(BOOK.pages[0]).links
+
+
 def output(html):
     return {"cell_type": "code", "outputs": [{"data": {"text/html": [html], "text/plain": ["x"]}}]}
 
