@@ -15,14 +15,14 @@
       link.href = document.currentScript.src.replace("theme.js", "fonts/serif-" + name + ".woff2");
       document.head.append(link);
     }
-  // What is in sight waits for its fonts, 0.4 s at most, so that no line moves when they come. The code's font has its
-  // stand-in's width and is not waited for.
+  // The text waits for its fonts, 0.4 s at most, so that no line moves when they come. The code's font is as wide as
+  // what stands in for it.
   document.documentElement.classList.add("waiting");
   var show = () => document.documentElement.classList.remove("waiting");
   requestAnimationFrame(() => {
-    document.documentElement.offsetHeight; // to be laid out, it asks for its fonts
-    const coming = [...document.fonts].filter((font) => font.status === "loading" && !/Mono/.test(font.family));
-    Promise.all(coming.map((font) => font.loaded)).then(show, show);
+    var fonts = ["1em Book Serif", "600 1em Book Serif", "italic 1em Book Serif"];
+    if (document.querySelector("math")) fonts.push("1em Book Math");
+    Promise.all(fonts.map((font) => document.fonts.load(font))).then(show, show);
     setTimeout(show, 400);
   });
 })();
