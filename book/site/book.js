@@ -46,17 +46,18 @@
   system.addEventListener("change", nameTheme);
   nameTheme();
 
-  // ---- Boxes that scroll: in the tab order, and faded at the edge, only while there is something to scroll ----
+  // ---- Boxes that scroll: in the tab order while there is something to scroll, faded where it goes on ----
   const boxes = $$("[tabindex='0'][role='group']");
+  const goesOn = (box) => box.scrollLeft + box.clientWidth < box.scrollWidth - 1;
   function reachable() {
-    const wide = boxes.map((box) => box.clientWidth && box.scrollWidth > box.clientWidth + 1); // 0: folded away
-    boxes.forEach((box, i) => {
-      if (!box.clientWidth) return;
-      if (wide[i]) box.tabIndex = 0;
+    const seen = boxes.filter((box) => box.clientWidth).map((box) => [box, box.scrollWidth > box.clientWidth + 1, goesOn(box)]);
+    for (const [box, scrolls, on] of seen) {
+      if (scrolls) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
-      box.classList.toggle("wide", wide[i]);
-    });
+      box.classList.toggle("wide", on);
+    }
   }
+  addEventListener("scroll", ({ target }) => boxes.includes(target) && target.classList.toggle("wide", goesOn(target)), true);
   addEventListener("toggle", reachable, true);
 
   // ---- After the first sight: what costs a layout, and the explorers, which stand further down ----
@@ -145,7 +146,9 @@
   }
   addEventListener("hashchange", unfold);
   unfold();
-  addEventListener("beforeprint", () => $$("details").forEach((fold) => (fold.open = true)));
+  let closed = [];
+  addEventListener("beforeprint", () => $$("details:not([open])").forEach((fold) => ((fold.open = true), closed.push(fold))));
+  addEventListener("afterprint", () => closed.splice(0).forEach((fold) => (fold.open = false)));
 
   // ---- Search: its code and its index are fetched when they are first asked for ----
   const searchButton = document.getElementById("search-button");
