@@ -3,6 +3,15 @@
   "use strict";
   const root = document.documentElement;
   const $$ = (selector) => [...document.querySelectorAll(selector)];
+  const load = (name) =>
+    new Promise((done, failed) => {
+      const script = document.createElement("script");
+      script.async = false; // one after the other
+      script.src = document.body.dataset.root + "assets/" + name;
+      script.onload = done;
+      script.onerror = failed;
+      document.head.append(script);
+    });
   // What a hash names; a hash that is no address of this book (#%) names nothing.
   function place(hash) {
     try {
@@ -37,24 +46,34 @@
   system.addEventListener("change", nameTheme);
   nameTheme();
 
-  // ---- Boxes that scroll: in the tab order only while there is something to scroll ----
+  // ---- Boxes that scroll: in the tab order while there is something to scroll, faded where it goes on ----
   const boxes = $$("[tabindex='0'][role='group']");
+  const goesOn = (box) => box.scrollLeft + box.clientWidth < box.scrollWidth - 1;
   function reachable() {
-    for (const box of boxes) {
-      if (!box.clientWidth) continue; // folded away
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    const seen = boxes.filter((box) => box.clientWidth).map((box) => [box, box.scrollWidth > box.clientWidth + 1, goesOn(box)]);
+    for (const [box, scrolls, on] of seen) {
+      if (scrolls) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
+      box.classList.toggle("wide", on);
     }
   }
-  new ResizeObserver(reachable).observe(document.body);
+  addEventListener("scroll", ({ target }) => boxes.includes(target) && target.classList.toggle("wide", goesOn(target)), true);
   addEventListener("toggle", reachable, true);
 
-  // ---- Drawings out of sight are not painted: half of what a frame of the explorer costs ----
-  if (document.querySelector("gd-explorer"))
-    for (const drawing of $$("figure:not(.explorer) > .drawing")) {
-      drawing.style.containIntrinsicSize = `auto ${drawing.clientWidth}px auto ${drawing.clientHeight}px`;
-      drawing.style.contentVisibility = "auto";
-    }
+  // ---- After the first sight: what costs a layout, and the explorers, which stand further down ----
+  addEventListener("load", () => {
+    new ResizeObserver(reachable).observe(document.body);
+    if (!document.querySelector("gd-explorer")) return;
+    if (!customElements.get("gd-explorer")) load("gd-explorer.js");
+    // While an explorer is dragged, drawings out of sight are not painted: half of what a frame costs.
+    const drawings = $$("figure:not(.explorer) > .drawing"), still = (value) => drawings.forEach((one) => (one.style.contentVisibility = value));
+    for (const explorer of $$("gd-explorer"))
+      explorer.addEventListener("pointerdown", () => {
+        for (const one of drawings) one.style.containIntrinsicSize = `${one.clientWidth}px ${one.clientHeight}px`;
+        still("auto");
+      });
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => still(""));
+  });
 
   // ---- Copy ----
   for (const code of $$("pre.code")) {
@@ -118,7 +137,7 @@
       waiting = true;
       requestAnimationFrame(() => ((waiting = false), follow()));
     }, { passive: true });
-    follow();
+    requestAnimationFrame(follow);
   }
 
   // ---- A link into something folded opens it ----
@@ -127,20 +146,13 @@
   }
   addEventListener("hashchange", unfold);
   unfold();
-  addEventListener("beforeprint", () => $$("details").forEach((fold) => (fold.open = true)));
+  let closed = [];
+  addEventListener("beforeprint", () => $$("details:not([open])").forEach((fold) => ((fold.open = true), closed.push(fold))));
+  addEventListener("afterprint", () => closed.splice(0).forEach((fold) => (fold.open = false)));
 
   // ---- Search: its code and its index are fetched when they are first asked for ----
   const searchButton = document.getElementById("search-button");
   searchButton.hidden = false;
-  const load = (name) =>
-    new Promise((done, failed) => {
-      const script = document.createElement("script");
-      script.async = false; // one after the other
-      script.src = document.body.dataset.root + "assets/" + name;
-      script.onload = done;
-      script.onerror = failed;
-      document.head.append(script);
-    });
   let loading;
   function search() {
     loading ??= Promise.all(["minisearch.min.js", "search-index.js", "search.js"].map(load));

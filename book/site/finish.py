@@ -69,12 +69,15 @@ class Finished(HTMLParser):
         if tag == "section" and "id" in given:
             self._found.append({"u": f"{self.address}#{given['id']}", "t": "", "x": ""})
         self._heading |= tag in ("h1", "h2", "h3", "h4")
+        if "id" in given and self._open[-2][0] == "</dt>":  # a term of the glossary
+            self._found.append({"u": f"{self.address}#{given['id']}", "t": "", "x": ""})
+            self._heading = True
         if tag in BREAKS:
             self._say(" ")
 
     def handle_endtag(self, tag):
         end, _ = self._open.pop()
-        self._heading &= tag not in ("h1", "h2", "h3", "h4")
+        self._heading &= tag not in ("h1", "h2", "h3", "h4", "dt")
         self._muted &= tag != "annotation"
         self._out.append(end)
         if tag == "math":

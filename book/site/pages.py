@@ -40,7 +40,6 @@ def render(
 
     variables = _variables(book, page) | {"editions": FILE if editions else "", "live": live}
     variables["python"] = runs.get("python", "")
-    variables["explorer"] = any(drawing.explorer for drawing in drawings.values())
     text = pandoc.read_page(
         book,
         page.source,

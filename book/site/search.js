@@ -6,7 +6,7 @@
 
   const engine = new MiniSearch({
     fields: ["t", "p", "x"],
-    searchOptions: { boost: { t: 4, p: 1.5 }, prefix: (term) => term.length > 1, fuzzy: (term) => (term.length > 4 ? 0.2 : 0), combineWith: "AND" },
+    searchOptions: { boost: { t: 4, p: 1.5 }, prefix: (term) => term.length > 1, fuzzy: (term) => (term.length > 3 ? 0.25 : 0), combineWith: "AND" },
   });
   engine.addAll(window.bookIndex.map((section, id) => ({ id, ...section })));
 
@@ -41,7 +41,9 @@
 
   function find() {
     const query = input.value.trim();
-    hits = query ? engine.search(query).slice(0, LIMIT) : [];
+    const exact = (hit) => window.bookIndex[hit.id].t.toLowerCase() === query.toLowerCase();
+    const found = query ? engine.search(query) : [];
+    hits = [...found.filter(exact), ...found.filter((hit) => !exact(hit))].slice(0, LIMIT);
     list.replaceChildren(
       ...hits.map((hit, i) => {
         const { t, x, p, u } = window.bookIndex[hit.id];

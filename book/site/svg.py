@@ -35,6 +35,8 @@ class Page:
         """The drawing as an element of the page.  Raises: BookError if it is none."""
         root = parsed(text)
         _plain(root)
+        _prune(root)
+        _gather(root)
         definitions = {element for defs in root.iter("defs") for element in defs.iter()}
         for element in root.iter("path"):
             if not (path := element.get("d")):
@@ -44,7 +46,6 @@ class Page:
             scaled = element in definitions
             element.set("d", relative(path if scaled else simplified(path), 100 if scaled else 10))
         self._name(root)
-        _prune(root)
         _, _, width, height = map(float, root.get("viewBox", "0 0 0 0").split())
         size = (
             {"width": f"{width * 4 // 3:.0f}", "height": f"{height * 4 // 3:.0f}"} if width else {}
@@ -83,6 +84,10 @@ class Page:
                     element.set(key, f"#{new(value.removeprefix('#'))}")
                 elif value.startswith("url(#"):
                     element.set(key, REFERENCE.sub(lambda found: f"url(#{new(found[1])})", value))
+        for parent in list(root.iter()):
+            for defs in parent.findall("defs"):
+                if not len(defs):
+                    parent.remove(defs)
         for element in root.iter():
             if "id" in element.attrib:
                 name = names.get(element.attrib.pop("id"))
@@ -94,25 +99,97 @@ def _plain(root) -> None:
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         attributes = {key.rpartition("}")[2]: value for key, value in element.items()}
+        if element.tag == "g":  # matplotlib names its groups, and nothing refers to them
+            attributes.pop("id", None)
         for rule in filter(str.strip, attributes.pop("style", "").split(";")):
             key, _, value = rule.partition(":")
             attributes[key.strip()] = value.strip()
         for key in attributes.keys() & {*ROUNDED, "transform"}:
             attributes[key] = rounded(attributes[key], "translate" if key == "transform" else "")
+        moved = re.fullmatch(r"translate\((\S+) (\S+)\)", attributes.get("transform", ""))
+        if element.tag == "use" and moved and "x" not in attributes:
+            del attributes["transform"]
+            attributes |= {axis: n for axis, n in zip("xy", moved.groups()) if n != "0"}
         element.attrib = attributes
         element.text = element.text if (element.text or "").strip() else None
         element.tail = element.tail if (element.tail or "").strip() else None
 
 
 def _prune(element) -> None:
-    """Remove what draws nothing: metadata, styles, empty groups, groups around one reference."""
+    """Remove what draws nothing: metadata, styles, groups of nothing, without a word, or of one thing."""
     for place, child in reversed(list(enumerate(element))):
         _prune(child)
-        group = child.tag in ("g", "defs") and not child.attrib
-        if child.tag in ("metadata", "style") or (group and not len(child)):
+        if child.tag in ("metadata", "style") or (child.tag == "defs" and not len(child)):
             element.remove(child)
-        elif group and child.tag == "g" and [below.tag for below in child] == ["use"]:
-            element[place] = child[0]
+        elif child.tag == "g" and not child.attrib:
+            element[place : place + 1] = list(child)
+        elif child.tag == "g" and len(child) == 1 and _joins(child.attrib, child[0].attrib):
+            only = child[0]
+            moves = [one.attrib["transform"] for one in (child, only) if "transform" in one.attrib]
+            only.attrib = child.attrib | only.attrib
+            if moves:
+                only.set("transform", " ".join(moves))
+            element[place] = only
+
+
+def _joins(outer: dict, inner: dict) -> bool:
+    """Do the attributes of a group and of the one thing in it say the same on that thing alone?"""
+    return not {"clip-path", "opacity"} & outer.keys() & inner.keys() and not (
+        "clip-path" in outer and "transform" in inner
+    )
+
+
+def _gather(root) -> None:
+    """Signs that differ in place alone are one group, or if they are plain dots, one path."""
+    marks = {f"#{path.get('id')}": path for defs in root.iter("defs") for path in defs}
+    for parent in [element for element in root.iter() if element.tag in ("svg", "g")]:
+        runs: list[tuple[dict, list]] = []
+        for child in list(parent):
+            words = {key: value for key, value in child.items() if key not in ("x", "y")}
+            alike = child.tag == "use" and "x" in child.attrib and "transform" not in words
+            if not (alike and runs and runs[-1][0] == words):
+                runs.append((words if alike else {}, []))
+            runs[-1][1].append(child)
+        parent[:] = [
+            one
+            for words, run in runs
+            for one in (
+                # The place of a reference moves its own clip path, too: that stays on a group.
+                [_group(marks[words["href"]], words, run)]
+                if len(run) > 3 or "clip-path" in words
+                else run
+            )
+        ]
+    used = {element.get("href") for element in root.iter("use")}
+    for defs in root.iter("defs"):
+        defs[:] = [path for path in defs if path.tag != "path" or f"#{path.get('id')}" in used]
+
+
+def _group(mark, words: dict, run: list):
+    look = {
+        key: word for key, word in (mark.attrib | words).items() if key not in ("d", "href", "id")
+    }
+    places = [(use.get("x", "0"), use.get("y", "0")) for use in run]
+    radius = _radius(mark.get("d", ""))
+    if radius and look.get("stroke") == look.get("fill"):
+        dots = "".join(f"M{x} {y}L{x} {y}" for x, y in places)
+        width = _short(2 * radius + float(look.get("stroke-width", 1)))
+        look |= {"d": dots, "fill": "none", "stroke-width": width, "stroke-linecap": "round"}
+        return ElementTree.Element("path", look)
+    href = words.pop("href")
+    group = ElementTree.Element("g", words)
+    for x, y in places:
+        ElementTree.SubElement(group, "use", href=href, x=x, y=y)
+    return group
+
+
+def _radius(path: str) -> float:
+    """The radius of a circle about 0, as matplotlib draws it in eight curves; 0 of another path."""
+    commands = _commands(path)
+    if "".join(command for command, _ in commands) != "MCCCCCCCCz":
+        return 0.0
+    distances = [math.hypot(*numbers[-2:]) for _, numbers in commands[:-1]]
+    return distances[0] if max(distances) - min(distances) < 0.01 * distances[0] else 0.0
 
 
 def rounded(text: str, function: str = "") -> str:

@@ -53,7 +53,7 @@ def test_it_has_a_role_a_text_a_size_and_nothing_that_draws_nothing():
 def test_styles_become_attributes_and_numbers_are_rounded():
     (made,) = inline(
         '<g style="fill: #ffffff; stroke-width: 0.8;" id="axes_1" '
-        'transform="translate(1.23456 -0.001) scale(0.015625)"><path d="M 1 1"/></g>'
+        'transform="translate(1.23456 -0.001) scale(0.015625)"><path/><path/></g>'
     )
     assert made.attrib == {
         "transform": "translate(1.23 0) scale(0.015625)",
@@ -65,7 +65,7 @@ def test_styles_become_attributes_and_numbers_are_rounded():
 def test_what_is_referred_to_is_named_and_what_two_figures_show_is_defined_once():
     body = (
         '<defs><path id="glyph" d="M 0 0 L 1.23456 1" style="stroke: #000000"/></defs>'
-        '<g clip-path="url(#clip)"><g><use xlink:href="#glyph" x="3"/></g></g>'
+        '<g clip-path="url(#clip)"><g><use xlink:href="#glyph" x="3"/><path/></g></g>'
         '<clipPath id="clip"><rect width="3"/></clipPath>'
     )
     page = svg.Page()
@@ -82,6 +82,49 @@ def test_what_is_referred_to_is_named_and_what_two_figures_show_is_defined_once(
         "url(#d3)",
         "d3",
     )
+
+
+CIRCLE = "M 0 2 C 1.11 2 1.41 1.41 1.41 1.41 C 1.41 1.41 2 1.11 2 0 C 2 0 1.41 -1.41 1.41 -1.41 C 1 -2 0 -2 0 -2 "
+CIRCLE += "C 0 -2 -1 -2 -1.41 -1.41 C -2 -1 -2 0 -2 0 C -2 0 -2 1 -1.41 1.41 C -1 2 0 2 0 2 z"
+
+
+@pytest.mark.parametrize(
+    ("mark", "stroke", "made"),
+    [
+        (CIRCLE, "#c8500a", "path"),  # plain dots: one path, round ends as thick as a dot
+        (CIRCLE, "#ffffff", "g"),  # dots with an edge
+        ("M 0 0 L 1 1 z", "#c8500a", "g"),
+    ],
+)
+def test_marks_alike_say_once_what_they_look_like(mark, stroke, made):
+    uses = "".join(f'<use xlink:href="#m" x="{x}" y="5" style="fill: #c8500a"/>' for x in range(5))
+    (*defs, look) = inline(
+        f'<g id="line"><defs><path id="m" d="{mark}" style="stroke: {stroke}"/></defs>{uses}</g>'
+    )
+    assert look.tag == made
+    if made == "path":
+        assert defs == []
+        assert list(drawn(look.get("d"))) == [(x, 5) for x in range(5) for _ in "12"]
+        assert (look.get("stroke"), look.get("fill"), look.get("stroke-width")) == (
+            stroke,
+            "none",
+            "5",
+        )
+    else:
+        assert look.attrib == {"fill": "#c8500a"}
+        assert [use.attrib for use in look] == [
+            {"href": "#d1", "x": str(x), "y": "5"} for x in range(5)
+        ]
+        assert defs[0].find("path").get("stroke") == stroke
+
+
+def test_a_group_of_one_thing_is_that_thing_unless_it_would_move():
+    (one, clipped) = inline(
+        '<g transform="scale(2)" fill="#fff"><g><use xlink:href="#a" transform="rotate(5)"/></g></g>'
+        '<g clip-path="url(#c)"><path transform="scale(3)"/></g>'
+    )
+    assert one.attrib == {"transform": "scale(2) rotate(5)", "fill": "#fff", "href": "#d1"}
+    assert clipped.tag == "g"
 
 
 @pytest.mark.parametrize(
