@@ -11,7 +11,6 @@ import base64
 import html
 import io
 import json
-import math
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -101,42 +100,17 @@ TASKS = {
 class Explorer:
     """Gradient descent on the chapter's 85 training points, to be played with.
 
-    Parameters: preset, a key of ``PRESETS``, or a section such as "5.3.4" for its first one; show,
-    "path" learning rate, start and steps alone, "batches" batch size and order too, "optimizers"
-    the optimizer too, "all" both, "front" the two pictures and Play; by default what the
-    preset's section is about.  What follows overrides the preset: start, (b, w), each in [0, 3];
-    lr, 0.001 ... 3; batch_size, 1 ... 85; order, of ``descent.ORDERS``; epochs, 1 ... 400 steps with
-    all 85 points in one batch, else 1 ... 50, reshuffled 1 ... 10; optimizer, of ``OPTIMIZERS``.
+    Parameters: preset, a key of ``PRESETS``; show, "path" learning rate, start and steps alone,
+    "batches" batch size and order too, "optimizers" the optimizer too, "all" both, "front" the two
+    pictures and Play; by default what the preset's section is about.
     Raises: ValueError naming the argument.
     """
 
-    def __init__(
-        self, preset="5.1.3/gd", *, show=None, start=None, lr=None, epochs=None, batch_size=None,
-        order=None, optimizer=None,
-    ):  # fmt: skip
-        self.preset = _find(preset)
+    def __init__(self, preset="5.1.3/gd", *, show=None):
+        self.preset = _validate.choice("preset", preset, PRESETS)
         usual = {"5.1": "path", "5.2": "batches", "5.3": "optimizers"}[self.preset[:3]]
         self.show = usual if show is None else _validate.choice("show", show, SHOW)
-        settings = {**_DEFAULTS, **PRESETS[self.preset]["settings"]}
-        if start is not None:
-            b, w = map(float, _validate.parameters(start, name="start"))
-            settings |= {"b": _within("start", b, RANGE["b"]), "w": _within("start", w, RANGE["w"])}
-        if lr is not None:
-            settings["lr"] = _within("lr", _validate.positive("lr", lr), RANGE["lr"])
-        if batch_size is not None:
-            batch_size = _validate.count("batch_size", batch_size, least=1)
-            settings["batch"] = _within("batch_size", batch_size, (1, ALL_POINTS))
-        if order is not None:
-            settings["order"] = _validate.choice("order", order, descent.ORDERS)
-        most = MAX_RESHUFFLED if settings["order"] == "reshuffled" else MAX_EPOCHS
-        most = MAX_STEPS if settings["batch"] == ALL_POINTS else most
-        settings["epochs"] = min(settings["epochs"], most)
-        if epochs is not None:
-            epochs = _validate.count("epochs", epochs, least=1)
-            settings["epochs"] = _within("epochs", epochs, (1, most))
-        if optimizer is not None:
-            settings["optimizer"] = _validate.choice("optimizer", optimizer, optimizers.OPTIMIZERS)
-        self.settings = settings
+        self.settings = {**_DEFAULTS, **PRESETS[self.preset]["settings"]}
         name = "explorer-front" if show == "front" else f"explorer-{self.preset}"
         self.name = name.replace(".", "-").replace("/", "-")
 
@@ -152,9 +126,9 @@ class Explorer:
             "text/plain": repr(self),
         }
 
-    def element(self, still: str | None = None) -> str:
-        """The element's HTML without its script, the still figure (drawn if None) as its child."""
-        source = _base64((still or self.still()).encode())
+    def element(self, still: str) -> str:
+        """The element's HTML without its script, the still figure as its child."""
+        source = _base64(still.encode())
         return (
             f'{self.tag()}<img src="data:image/svg+xml;base64,{source}" '
             f'alt="{html.escape(self.alt())}" width="720" height="456"></gd-explorer>'
@@ -189,19 +163,8 @@ class Explorer:
         }  # fmt: skip
 
     def run(self) -> descent.Descent:
-        """The run of the settings, by ``utils.descent``; as far as it stays finite."""
-        X, _, y, _ = data.load_chapter_data()
-        s, epochs = self.settings, self.settings["epochs"]
-        common = {"start": (s["b"], s["w"]), "lr": s["lr"], "optimizer": s["optimizer"]}
-        while True:
-            try:
-                if s["batch"] == ALL_POINTS:
-                    return descent.gradient_descent(X, y, steps=epochs, **common)
-                return descent.minibatch_gradient_descent(
-                    X, y, epochs=epochs, batch_size=s["batch"], order=s["order"], **common
-                )
-            except descent.DivergenceError:
-                epochs //= 2
+        """The run of the settings, by ``utils.descent``."""
+        return descend(self.settings)
 
     def alt(self) -> str:
         """The still figure in words."""
@@ -218,19 +181,29 @@ class Explorer:
 
     def still(self) -> str:
         """The still figure, as the text of an SVG whose bytes depend on the settings alone."""
-        s = self.settings
+        run, s = self.run(), self.settings
         how = "" if s["batch"] == ALL_POINTS else f", batch size {s['batch']}, {s['order']}"
         unit = "steps" if s["batch"] == ALL_POINTS else "epochs"
         with plt.style.context(plots.STYLE):
             figure = plt.figure(figsize=(7.2, 4.56), layout="constrained")
             left, above, below = figure.subplot_mosaic("AB;AC", width_ratios=(1.5, 1)).values()
-            draw_map(left, self.run())
-            draw_data(above, self.run())
-            plots.plot_learning_curve(_near(self.run()).losses, ax=below)
+            draw_map(left, run)
+            draw_data(above, run)
+            plots.plot_learning_curve(_near(run).losses, ax=below)
             below.set(yscale="log", ylim=RANGE["J"], title="Learning curve")
             title = f"{s['optimizer']}, $\\eta$ = {s['lr']:g}, {s['epochs']} {unit}{how}"
             figure.suptitle(title, fontsize=10, color=plots.GREY)
             return svg_of(figure)
+
+
+def descend(settings: dict) -> descent.Descent:
+    X, _, y, _ = data.load_chapter_data()
+    s = {**settings, "start": (settings["b"], settings["w"])}
+    common = {name: s[name] for name in ("start", "lr", "optimizer")}
+    if s["batch"] == ALL_POINTS:
+        return descent.gradient_descent(X, y, steps=s["epochs"], **common)
+    batches = {"epochs": s["epochs"], "batch_size": s["batch"], "order": s["order"]}
+    return descent.minibatch_gradient_descent(X, y, **batches, **common)
 
 
 def _near(run: descent.Descent) -> descent.Descent:
@@ -280,22 +253,6 @@ def script() -> str:
 def _squeezed(path: Path) -> str:
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith(("//", "/*")))
-
-
-def _find(preset: str) -> str:
-    for key in PRESETS:
-        if preset == key or (
-            isinstance(preset, str) and key.startswith((preset + "/", preset + "."))
-        ):
-            return key
-    raise ValueError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
-
-
-def _within(name: str, value, limits):
-    low, high = limits
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{name} must lie in {low:g} ... {high:g}, got {value!r}")
-    return value
 
 
 def _orders() -> str:

@@ -139,7 +139,7 @@ def elements():
     """The elements' HTML by preset, with a small still: drawing is tested elsewhere."""
     still = '<svg xmlns="http://www.w3.org/2000/svg" width="720" height="456"/>'
     made = {key: Explorer(key, show="all").element(still) for key in PRESETS}
-    made |= {key[:3]: Explorer(key).element(still) for key in reversed(PRESETS)}
+    made |= {key[:3]: Explorer(key).element(still) for key in reversed(PRESETS)}  # by section
     return made | {"front": Explorer("5.1.3/gd", show="front").element(still)}
 
 

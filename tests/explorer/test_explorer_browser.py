@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from explorer import ALL_POINTS, LEVELS, MAX_RESHUFFLED, PRESETS, Explorer, script
+from explorer import ALL_POINTS, LEVELS, MAX_RESHUFFLED, PRESETS, TASKS, Explorer, descend, script
 from utils import data, descent, gradients, published
 
 X, _, Y, _ = data.load_chapter_data()
@@ -85,15 +85,6 @@ def random_settings(count, *, most_lr):
         }  # fmt: skip
 
 
-def python_run(s):
-    common = {"start": (s["b"], s["w"]), "lr": s["lr"], "optimizer": s["optimizer"]}
-    if s["batch"] == ALL_POINTS:
-        return descent.gradient_descent(X, Y, steps=s["epochs"], **common)
-    return descent.minibatch_gradient_descent(
-        X, Y, epochs=s["epochs"], batch_size=s["batch"], order=s["order"], **common
-    )
-
-
 def torch_run(s):
     """The same run by ``torch.optim`` and autograd, sharing nothing with ``utils`` but the order."""
     params = torch.tensor([s["b"], s["w"]], dtype=torch.float64, requires_grad=True)
@@ -115,7 +106,7 @@ def torch_run(s):
 def expected():
     """Settings with their runs by ``utils``, and others with theirs by PyTorch: path, losses."""
     most = {"gd": 0.8, "momentum": 0.3, "rmsprop": 1, "adam": 1}
-    by_utils = [(s, python_run(s)) for s in random_settings(80, most_lr=most)]
+    by_utils = [(s, descend(s)) for s in random_settings(80, most_lr=most)]
     most = {"gd": 0.4, "momentum": 0.1, "rmsprop": 0.1, "adam": 0.3}
     others = [s for s in random_settings(60, most_lr=most) if s["batch"] >= 7][:16]
     return by_utils, [(s, torch_run(s)) for s in others]
@@ -424,10 +415,10 @@ def test_play_pause_step_and_reset(visit):
 
 def test_tasks_set_the_stage_and_their_answers_hold(visit):
     """What the answers say in numbers, test_explorer.py computes."""
-    page = visit("5.1", "5.2", "5.3")
+    page, usual = visit("5.1", "5.2", "5.3"), Explorer().config()["defaults"]
     for page.index, section in enumerate(("5.1", "5.2", "5.3")):
-        for i, (ask, stage, _, change) in enumerate(Explorer(section).config()["tasks"]):
-            item, usual = f".tasks > li:nth-child({i + 1})", Explorer(section).config()["defaults"]
+        for i, (ask, stage, _, change) in enumerate(TASKS[section]):
+            item = f".tasks > li:nth-child({i + 1})"
             assert page.text(f"{item} > a") == ask
             page.click(f"{item} > a")
             assert page.settings() == {**usual, **stage}

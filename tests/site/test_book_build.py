@@ -344,7 +344,7 @@ def test_the_summary_of_a_page_ends_at_a_word_not_inside_a_character(project, bu
     out = build(project(markdown("x" + "\u00e9\u2014 \u03b7\u00e9" * 120)))
     text = (out / "page.html").read_bytes().decode("utf-8")
     summary = re.search(r'<meta name="description" content="([^"]*)">', text)[1]
-    assert len(summary) <= 302
+    assert 290 < len(summary) <= 302  # counted in characters
     assert summary.endswith("\u00e9\u2014 \u2026")
 
 
