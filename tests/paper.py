@@ -41,6 +41,13 @@ def glyphs(page) -> list[Glyph]:
     return found
 
 
+def texts(pdf: Path) -> list[str]:
+    """The text of each page, its lines joined, their hyphens too."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        found = [page.get_textpage().get_text_range() for page in document]
+    return [" ".join(text.replace("\ufffe", "").split()) for text in found]
+
+
 def pages(pdf: Path) -> list[list[Glyph]]:
     with pypdfium2.PdfDocument(pdf) as document:
         return [glyphs(page) for page in document]
@@ -57,6 +64,18 @@ def lines(page: list[Glyph]) -> list[list[Glyph]]:
     return [sorted(row, key=lambda glyph: glyph.x) for row in rows]
 
 
+def nearly_empty(pdf: Path) -> list[int]:
+    """The pages after the cover with fewer than six lines, and nothing drawn that fills them."""
+    found = []
+    with pypdfium2.PdfDocument(pdf) as document:
+        for number, page in list(enumerate(document, 1))[1:]:
+            if len(lines(glyphs(page))) < 6:
+                boxes = [shape.get_bounds() for shape in page.get_objects([raw.FPDF_PAGEOBJ_PATH])]
+                if not any(top - bottom > 100 for _, bottom, _, top in boxes):
+                    found.append(number)
+    return found
+
+
 def epub_messages(epub: Path) -> list[str]:
     """What epubcheck says against the EPUB; it wants Java."""
     return [
@@ -71,8 +90,7 @@ def main(folder: Path) -> None:
     sizes = Counter(f"{int(glyph.size * 2) / 2:4.1f} pt" for page in found for glyph in page)
     for size, count in sorted(sizes.items(), key=lambda entry: float(entry[0].split()[0])):
         print(f"  {size}  {count / sizes.total():6.1%} of the characters")
-    few = [number for number, page in enumerate(found[1:], 2) if len(lines(page)) < 6]
-    print(f"  pages with fewer than six lines: {few or 'none'}")
+    print(f"  pages with fewer than six lines: {nearly_empty(pdf) or 'none'}")
     beyond = [n for n, page in enumerate(found[1:], 2) if max(g.right for g in page) > RIGHT]
     print(f"  pages with a character beyond the column: {beyond or 'none'}")
     messages = epub_messages(epub) if shutil.which("java") else ["not checked: there is no Java"]

@@ -25,8 +25,13 @@ def pdf(book):
 
 
 @pytest.fixture(scope="module")
-def pdf_text(pdf):
-    return " ".join(" ".join(page.extract_text() for page in pdf.pages).split())
+def pdf_texts(book):
+    return paper.texts(book.folder / "linear-regression.pdf")
+
+
+@pytest.fixture(scope="module")
+def pdf_text(pdf_texts):
+    return " ".join(pdf_texts)
 
 
 @pytest.fixture(scope="module")
@@ -84,28 +89,28 @@ def test_the_pdf_says_what_it_is(pdf):
     assert pdf.trailer["/Root"]["/Lang"] == "en"
 
 
-def test_the_contents_of_the_pdf_list_parts_and_chapters(book, pdf):
-    first = [page.extract_text() for page in pdf.pages[:8]]
-    end = next(n for n, text in enumerate(first) if "You have a cloud of points" in text)
-    contents = " ".join(" ".join(first[2:end]).split())
+def test_the_contents_of_the_pdf_list_parts_and_chapters(book, pdf_texts):
+    end = next(n for n, text in enumerate(pdf_texts) if "You have a cloud of points" in text)
+    contents = " ".join(pdf_texts[2:end])
     for page in book.pages:
         assert plain(page.title) in contents
         assert (page.part or "").upper() in contents
 
 
-def test_solutions_stand_at_the_end_of_the_book_with_links_both_ways(pdf, epub_pages):
+def test_solutions_stand_at_the_end_of_the_book_with_links_both_ways(pdf, pdf_texts, epub_pages):
     outline = {entry.title: entry for entry in pdf.outline if not isinstance(entry, list)}
     first = pdf.get_destination_page_number(outline["Solutions"])
-    texts = [" ".join(page.extract_text().split()) for page in pdf.pages]
-    found = [n for n, text in enumerate(texts) if "Solution: Figure" in text]
+    found = [n for n, text in enumerate(pdf_texts) if "Solution: Figure" in text]
     assert found and min(found) >= first
     # The number that is printed on a page is two behind its place: cover and colophon have none.
     there = [
-        (n, int(p)) for n, t in enumerate(texts) for p in re.findall(r"Solution \(page (\d+)", t)
+        (n, int(p))
+        for n, t in enumerate(pdf_texts)
+        for p in re.findall(r"Solution \(page (\d+)", t)
     ]
     back = [
         (n, int(p))
-        for n, t in enumerate(texts)
+        for n, t in enumerate(pdf_texts)
         for p in re.findall(r"Back to the exercise \(page (\d+)", t)
     ]
     assert len(there) == len(back) == 11
@@ -157,8 +162,8 @@ def test_nothing_but_indices_is_smaller_than_8_points(set_pages):
     assert small == []
 
 
-def test_no_page_of_the_pdf_is_nearly_empty(set_lines):
-    assert {n: len(page) for n, page in set_lines.items() if len(page) < 6} == {}
+def test_no_page_of_the_pdf_is_nearly_empty(book):
+    assert paper.nearly_empty(book.folder / "linear-regression.pdf") == []
 
 
 def test_no_character_of_the_pdf_leaves_its_column(set_pages):
