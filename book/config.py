@@ -61,6 +61,7 @@ class Book:
     root: Path
     title: str
     subtitle: str | None
+    author: str | None
     description: str | None
     lang: str
     site: str | None  # without a slash at its end
@@ -85,7 +86,7 @@ class Book:
         for key in ("title", "chapters"):
             if not book.get(key):
                 raise BookError(f"_quarto.yml: 'book.{key}' is missing")
-        for key in ("title", "subtitle", "description", "site-url", "repo-url"):
+        for key in ("title", "subtitle", "author", "description", "site-url", "repo-url"):
             if not isinstance(book.get(key) or "", str):
                 raise BookError(f"_quarto.yml: 'book.{key}' wants a text, not {book[key]!r}")
         bibliography = config.get("bibliography")
@@ -95,6 +96,7 @@ class Book:
             root,
             book["title"],
             book.get("subtitle"),
+            book.get("author"),
             book.get("description"),
             config.get("lang") or "en",
             *_addresses(root, book.get("site-url"), book.get("repo-url")),

@@ -117,7 +117,9 @@ local function shown(output, options)
   if block.t == "CodeBlock" then return { text_output(block.text) } end
   if block.format == "markdown" then return { figure(block.text, options["fig-alt"], inlines_of(options["fig-cap"])) } end
   local summary, folded = block.text:match("^<details><summary>(.-)</summary>(.*)</details>%s*$")
-  local blocks = pandoc.read(folded or block.text, "html").blocks:walk({ Table = handlers.Table, traverse = "topdown" })
+  local blocks = pandoc.read(folded or block.text, "html").blocks
+  if folded and edition ~= "html" then blocks[1].caption = pandoc.Caption(pandoc.read(summary, "html").blocks) end
+  blocks = blocks:walk({ Table = handlers.Table, traverse = "topdown" })
   return folded and edition == "html" and fold(summary, blocks) or blocks
 end
 
@@ -125,12 +127,30 @@ end
 local function chapter(name) return (page:find("/") and "" or "chapters/") .. name end
 
 local function code_cell(cell)
-  local options, blocks = cell.attributes, pandoc.Blocks({})
+  local options, blocks, outputs = cell.attributes, pandoc.Blocks({}), pandoc.Blocks({})
   if edition == "notebook" then return div({ "cell" }, caption_of(options), "caption-" .. cell.identifier) end
 
+  local prints = false
+  for i = 2, #cell.content do
+    local result = shown(cell.content[i], options)
+    prints = prints or cell.content[i].content[1].t == "CodeBlock"
+    if result[1] and result[1].t == "Figure" then
+      outputs:extend(result)
+    elseif edition == "typst" then
+      outputs:extend(between(options.classes and "#output(published: true)[" or "#output[", result, "]"))
+    else
+      if options.classes and edition == "html" then
+        local ledger = anchors["chapters/ledger.ipynb"] and '<a href="' .. chapter("ledger.html") .. '">as published</a>'
+        result[#result + 1] = raw('<p class="mark">' .. (ledger or "as published") .. "</p>")
+      end
+      outputs:insert(div({ "output", options.classes }, result))
+    end
+  end
+
+  local summary = options["code-fold"] == "true" and (options["code-summary"] or "Code")
   if options.echo ~= "false" then
     blocks:insert(highlighted(cell.content[1].text, "Code " .. cell_number, "python"))
-    local summary = options["code-fold"] == "true" and (options["code-summary"] or "Code")
+    if edition == "typst" and prints then blocks = between("#prints[", blocks, "]") end
     if summary and edition == "html" then
       blocks = fold(escape(summary), blocks)
     elseif summary and edition == "typst" then
@@ -140,20 +160,10 @@ local function code_cell(cell)
       blocks:insert(1, div({ "fold-title" }, { pandoc.Plain({ pandoc.Str(summary) }) }))
     end
   end
-
-  for i = 2, #cell.content do
-    local result = shown(cell.content[i], options)
-    if result[1] and result[1].t == "Figure" then
-      blocks:extend(result)
-    elseif edition == "typst" then
-      blocks:extend(between(options.classes and "#output(published: true)[" or "#output[", result, "]"))
-    else
-      if options.classes and edition == "html" then
-        local ledger = anchors["chapters/ledger.ipynb"] and '<a href="' .. chapter("ledger.html") .. '">as published</a>'
-        result[#result + 1] = raw('<p class="mark">' .. (ledger or "as published") .. "</p>")
-      end
-      blocks:insert(div({ "output", options.classes }, result))
-    end
+  if summary and edition ~= "html" and not prints then
+    blocks = outputs .. blocks -- on paper the picture comes first, and then the code that drew it
+  else
+    blocks:extend(outputs)
   end
   return edition == "typst" and blocks or div({ "cell", runs[cell.identifier] }, blocks)
 end
@@ -272,7 +282,8 @@ local function callout(block, kind)
   local beyond = title:find("^Beyond the chapter")
   local open, middle, close
   if edition == "typst" then
-    open = '#callout("' .. (beyond and "beyond" or kind) .. '", "' .. CALLOUTS[kind] .. '", ['
+    local long = #stringify(block) > 900 and ", long: true" or ""
+    open = '#callout("' .. (beyond and "beyond" or kind) .. '", "' .. CALLOUTS[kind] .. '"' .. long .. ", ["
     middle, close = "])[", "]"
   else
     inlines = together(inlines)
@@ -343,6 +354,27 @@ function target(link)
     return "#" .. pandoc.path.filename(full):gsub("%.%w+$", "") .. "--" .. (fragment ~= "" and fragment or first)
   end
   return link
+end
+
+-- The numbers of a column with one decimal point under the other: whole parts as wide as the longest.
+local function decimals_aligned(table_)
+  local longest = {}
+  local function each(work)
+    for _, row in ipairs(table_.bodies[1].body) do
+      for column, cell in ipairs(row.cells) do
+        local whole, rest = stringify(cell.contents):match("^(-?%d+)(%.%d+)$")
+        if whole then work(column, whole, rest, cell) end
+      end
+    end
+  end
+  each(function(column, whole)
+    local before = longest[column] or whole
+    longest[column] = (#whole > #before or #whole == #before and whole:match("^-")) and whole or before
+  end)
+  each(function(column, whole, rest, cell)
+    local text = "#whole[" .. longest[column] .. "][" .. whole .. "]" .. rest
+    cell.contents = { pandoc.Plain({ pandoc.RawInline("typst", text) }) }
+  end)
 end
 
 handlers = {
@@ -429,6 +461,10 @@ handlers = {
       local inside = pandoc.Blocks({ table_ }):walk({ Link = handlers.Link, Str = handlers.Str })
       return div({ "table" }, inside, nil, scrolling("Table")), false
     end
+    if edition == "typst" then
+      decimals_aligned(table_)
+      return #table_.bodies[1].body > 24 and between("#long[", { table_ }, "]") or table_, false
+    end
   end,
   traverse = "topdown",
 }
@@ -481,6 +517,52 @@ handlers.Div = function(block)
   end
   local identifier = block.identifier ~= "" and "#" .. block.identifier or ""
   refuse("unknown block '::: {" .. identifier .. " " .. table.concat(block.classes, " ") .. "}'")
+end
+
+-- On paper a lead-in stays with what it leads to, the link to a solution with the exercise, and the last lines of a
+-- chapter, seven or more, stay together.
+local function kept_together(blocks)
+  local out = pandoc.Blocks({})
+  for _, block in ipairs(blocks) do
+    local text = block.t == "Para" and stringify(block)
+    local inline = text and block.content[1]
+    if text and inline.t == "Span" and inline.identifier:match("to%-solution") then
+      for i = #out, 1, -1 do
+        if out[i].text == "#output[" then
+          out[i] = raw("#output(leads: true)[")
+          break
+        end
+      end
+    end
+    if text and (text:match(":$") or #text < 60) and inline.mathtype ~= "DisplayMath" then
+      out:extend(between("#leads[", { block }, "]"))
+    elseif block.t == "DefinitionList" and #block.content > 6 then
+      local terms = block.content
+      out:insert(pandoc.DefinitionList({ table.unpack(terms, 1, #terms - 3) }))
+      out:insert(pandoc.DefinitionList({ table.unpack(terms, #terms - 2) }))
+    else
+      out:insert(block)
+    end
+  end
+  local lines, depth, first = 0, 0, #out + 1
+  while first > 1 and (lines < 7 or depth > 0) do
+    first = first - 1
+    local block = out[first]
+    if block.t == "RawBlock" then
+      depth = depth + (block.text:match("^%]") and 1 or 0) - (block.text:match("%[$") and 1 or 0)
+    elseif block.t == "CodeBlock" then
+      lines = lines + select(2, block.text:gsub("\n", "")) + 1
+    elseif block.t == "Figure" or block.t == "Table" then
+      lines = lines + 7
+    else
+      lines = lines + (block.t:match("List$") and #block.content or 1) + #stringify(block) // 90
+    end
+  end
+  if lines < 30 then
+    out:insert(first, raw("#ending["))
+    out:insert(raw("]"))
+  end
+  return out
 end
 
 function Pandoc(document)
@@ -539,6 +621,7 @@ function Pandoc(document)
       end
     end
     blocks = blocks:walk({ Header = prefix, Span = prefix, Div = prefix, Figure = prefix, Table = prefix })
+    if edition == "typst" then blocks = kept_together(blocks) end
   end
   return pandoc.Pandoc(blocks, meta)
 end

@@ -4,94 +4,189 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+import shutil
+import uuid
+import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
+from xml.etree import ElementTree
 
 from book import BookError, notebooks, pandoc, read_text
 from book.config import Book, Page
 from book.notebooks import Node
-from book.site import outputs
+from book.site import outputs, svg
 from book.site.pages import FILE, HERE
-from book.site.svg import parsed
+
+SVG = "http://www.w3.org/2000/svg"
+PART = "part-"  # how the file of a part is called in the EPUB
 
 
 def pdf(book: Book, out: Path, scratch: Path) -> Path:
-    import typst
+    import pikepdf
 
     source, path = scratch / "book.typ", out / f"{FILE}.pdf"
     template = f"--template={HERE / 'book.typ'}"
     _write(book, "typst", scratch, "--to=typst", "--wrap=none", template, f"--output={source}")
-    try:
-        typst.compile(
-            str(source), output=str(path), root=str(scratch), font_paths=[str(HERE / "print")]
-        )
-    except typst.TypstError as error:
-        raise BookError(f"PDF: {error}") from None
+    _set(scratch, source.name, path)
+    with pikepdf.open(path, allow_overwriting_input=True) as document:
+        document.save(object_stream_mode=pikepdf.ObjectStreamMode.generate)  # half the size
     return path
 
 
 def epub(book: Book, out: Path, scratch: Path) -> Path:
-    path = out / f"{FILE}.epub"
-    _write(
+    path, cover = out / f"{FILE}.epub", scratch / "cover.png"
+    words = "\n".join((book.title, book.subtitle or "", book.author or ""))
+    _set(scratch, "cover-page.typ", cover, ppi=216, sys_inputs={"words": words})
+    chapters = _write(
         book,
         "epub",
         scratch,
         f"--defaults={HERE / 'epub.yaml'}",
         f"--resource-path={scratch}",
+        f"--epub-cover-image={cover}",
         f"--output={path}",
     )
+    _name(path, chapters)
     return path
 
 
-def _write(book: Book, edition: str, scratch: Path, *arguments: str) -> None:
-    """All pages as one document, their drawings as files in ``scratch/media``."""
+def _set(scratch: Path, source: str, path: Path, **options) -> None:
+    """What Typst makes of a file in ``scratch``.  Raises: BookError with its message."""
+    import typst
+
+    for file in HERE.glob("cover*.typ"):
+        shutil.copy(file, scratch)
+    fonts = [str(HERE / "print")]
+    try:
+        typst.compile(
+            str(scratch / source),
+            str(path),
+            str(scratch),
+            fonts,
+            ignore_system_fonts=True,
+            **options,
+        )
+    except typst.TypstError as error:
+        raise BookError(f"{path.name}: {error}") from None
+
+
+def _write(book: Book, edition: str, scratch: Path, *arguments: str) -> dict[str, str]:
+    """All pages as one document, their drawings as files in ``scratch/media``.
+
+    Returns: the chapters in order, and among them the parts, each by its name with its title.
+    """
     (scratch / "media").mkdir(exist_ok=True)
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
         pages = list(pool.map(lambda page: one_page(book, page, edition, scratch), book.pages))
-    blocks, back, part = [], [], None
+    blocks, back, part, chapters = [], [], None, {}
     for page, (one, solutions) in zip(book.pages, pages):
-        if page.part != part and edition == "typst":
-            blocks.append({"t": "RawBlock", "c": ["typst", f"#part[{page.part}]"]})
+        if page.part and page.part != part:
+            inside = [o["blocks"][0] for p, (o, _) in zip(book.pages, pages) if p.part == page.part]
+            blocks += _part(page.part, edition, inside)
+            chapters[f"{PART}{page.part.lower().replace(' ', '-')}"] = page.part
         part = page.part
+        chapters[page.source.stem] = page.title
         blocks += one["blocks"]
         back += solutions
-    names = ("title", "subtitle", "description", "lang")
+    if back:
+        chapters["solutions"] = "Solutions"
+    names = ("title", "subtitle", "author", "description", "lang")
     meta = {n: {"t": "MetaString", "c": text} for n in names if (text := getattr(book, n))}
+    # The same book has the same name wherever and whenever it is built.
+    name = uuid.uuid5(uuid.NAMESPACE_URL, book.site or book.title).urn
+    meta["identifier"] = {"t": "MetaString", "c": name}
     document = {**pages[0][0], "meta": meta, "blocks": blocks + back}
     pandoc.run("--from=json", *arguments, stdin=json.dumps(document).encode(), page=edition)
+    return chapters
+
+
+def _part(name: str, edition: str, headings: list[dict]) -> list[dict]:
+    """The page of a part; in an EPUB with links to its chapters, whose first headings are given."""
+    if edition == "typst":
+        return [{"t": "RawBlock", "c": ["typst", f"#part[{name}]"]}]
+    links = [
+        {"t": "Link", "c": [["", [], []], inlines, [f"#{attributes[0]}", ""]]}
+        for _, attributes, inlines in (heading["c"] for heading in headings)
+    ]
+    title = {"t": "Header", "c": [1, ["", [], []], [{"t": "Str", "c": name}]]}
+    return [title, {"t": "BulletList", "c": [[{"t": "Plain", "c": [link]}] for link in links]}]
+
+
+def _name(path: Path, chapters: dict[str, str]) -> None:
+    """Give the chapters of an EPUB, which Pandoc numbers, their names and titles, and put them
+    below their parts in the two tables of contents."""
+    with zipfile.ZipFile(path) as archive:
+        files = {entry: archive.read(entry) for entry in archive.infolist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, content in files.items():
+            if entry.filename.endswith((".opf", ".ncx", ".xhtml")):
+                text = content.decode("utf-8")
+                for number, (name, title) in enumerate(chapters.items(), 1):
+                    file = f"ch{number:03d}.xhtml"
+                    text = text.replace(f"<title>{file}</title>", f"<title>{title}</title>")
+                    text = text.replace(file, f"{name}.xhtml")
+                    entry.filename = entry.filename.replace(file, f"{name}.xhtml")
+                content = text.encode("utf-8")
+            if entry.filename.endswith(("nav.xhtml", "toc.ncx")):
+                content = _in_parts(content)
+            archive.writestr(entry, content, entry.compress_type)
+
+
+def _in_parts(contents: bytes) -> bytes:
+    """A table of contents, nav.xhtml or toc.ncx, with the chapters after a part below it."""
+    root = ElementTree.fromstring(contents)
+    space = root.tag.partition("}")[0] + "}"
+    entries = root.find(f".//{space}ol") if root.tag.endswith("html") else root[-1]
+    below = None
+    for entry in list(entries):
+        places = (place.get("href") or place.get("src") or "" for place in entry.iter())
+        if f"/{PART}" in next(filter(None, places), ""):
+            below = (
+                ElementTree.SubElement(entry, f"{space}ol") if entries.tag.endswith("ol") else entry
+            )
+        elif below is not None:
+            entries.remove(entry)
+            below.append(entry)
+    ElementTree.register_namespace("", space[1:-1])
+    ElementTree.register_namespace("epub", "http://www.idpf.org/2007/ops")
+    return ElementTree.tostring(root, "utf-8", xml_declaration=True)
 
 
 def one_page(book: Book, page: Page, edition: str, scratch: Path) -> tuple[dict, list]:
     """One page through the filter, its drawings in ``scratch/media``; and apart the blocks of its
-    solutions, the cells with the tag ``solution``, which stand at the end of the book."""
+    solutions, which stand at the end of the book.  Tags say which cells these are, and which are
+    not printed: what sets the page up, and what is alive on the web."""
     if not page.is_notebook:
         return _document(book, page, edition, scratch, None, {}), []
     notebook, drawings = outputs.read(book.root / page.source, str(page.source))
-    cells = notebook.cells
-    notebook.cells = [cell for cell in cells if not _is_solution(cell)]
+    shown, solutions = [], []
+    for exercise, cells in groupby(notebook.cells, _solved_exercise):
+        if not exercise:
+            shown += [cell for cell in cells if not {"setup", "web"} & _tags(cell)]
+            continue
+        link = f"[[Solution](#solution-{exercise})]{{#to-solution-{exercise}}}"
+        title = "" if solutions else f"# Solutions {{#solutions-{page.source.stem}}}\n\n"
+        title += f"## Exercise {exercise.replace('-', '.')} {{#solution-{exercise}}}\n\n"
+        title += f"[Back to the exercise](#to-solution-{exercise})"
+        shown.append(notebooks.markdown_cell(f"to-{exercise}", link))
+        solutions += [notebooks.markdown_cell(f"title-{exercise}", title), *cells]
+    notebook.cells = shown
     document = _document(book, page, edition, scratch, notebook, drawings)
-    notebook.cells = list(_titled(page, filter(_is_solution, cells)))
-    if not notebook.cells:
+    if not solutions:
         return document, []
+    notebook.cells = solutions
     return document, _document(book, page, edition, scratch, notebook, drawings)["blocks"]
 
 
-def _titled(page: Page, cells: Iterable[Node]) -> Iterator[Node]:
-    """The cells of solutions, each exercise under a title made from the ids of its cells."""
-    before = None
-    for cell in cells:
-        _, chapter, number, *_ = cell.id.split("-")
-        if (chapter, number) != before:
-            first = "" if before else f"# Solutions {{#solutions-{page.source.stem}}}\n\n"
-            title = f"## Exercise {chapter}.{number} {{#solution-{chapter}-{number}}}"
-            yield notebooks.markdown_cell(f"title-{chapter}-{number}", first + title)
-        before = (chapter, number)
-        yield cell
+def _solved_exercise(cell: Node) -> str:
+    """The number of the exercise, as "5-1", if the cell belongs to its solution."""
+    return "-".join(cell.id.split("-")[1:3]) if "solution" in _tags(cell) else ""
 
 
-def _is_solution(cell: Node) -> bool:
-    return "solution" in cell.metadata.get("tags", ())
+def _tags(cell: Node) -> set[str]:
+    return set(cell.metadata.get("tags", ()))
 
 
 def _document(book: Book, page: Page, edition: str, scratch: Path, notebook, drawings) -> dict:
@@ -101,15 +196,16 @@ def _document(book: Book, page: Page, edition: str, scratch: Path, notebook, dra
         attributes, _, target = image["c"]
         source = target[0]
         if source in drawings:
-            svg = drawings[source].svg
+            text = drawings[source].svg
         else:
-            svg = read_text(book.root / page.source.parent / source, f"{page.source}: {source}")
+            text = read_text(book.root / page.source.parent / source, f"{page.source}: {source}")
+        short = svg.Page().inline(text, dict(attributes[2])["alt"])
         target[0] = f"media/{page.source.stem}-{Path(source).stem}.svg"
-        (scratch / target[0]).write_text(svg, "utf-8")
+        (scratch / target[0]).write_text(short.replace("<svg", f'<svg xmlns="{SVG}"', 1), "utf-8")
         if edition == "typst" and "width" not in dict(attributes[2]):
-            # On paper a little smaller than drawn, and never wider than the text, of 402 points.
-            box = parsed(svg).get("viewBox", "0 0 400 0").split()
-            attributes[2].append(["width", f"{min(100, float(box[2]) * 0.85 / 4.02):.0f}%"])
+            # On paper smaller than drawn, and never wider than the text, of 402 points.
+            box = svg.parsed(text).get("viewBox", "0 0 400 0").split()
+            attributes[2].append(["width", f"{min(100, float(box[2]) * 0.78 / 4.02):.0f}%"])
     return document
 
 

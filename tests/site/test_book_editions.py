@@ -1,13 +1,15 @@
 """The PDF and the EPUB open and hold the chapter: text, numbers, equations, figures, links."""
 
 import html
+import os
 import re
+import shutil
 import zipfile
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
+import paper
 import pypdf
-import pypdfium2
 import pytest
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
@@ -23,8 +25,29 @@ def pdf(book):
 
 
 @pytest.fixture(scope="module")
-def pdf_text(pdf):
-    return " ".join(" ".join(page.extract_text() for page in pdf.pages).split())
+def pdf_texts(book):
+    return paper.texts(book.folder / "linear-regression.pdf")
+
+
+@pytest.fixture(scope="module")
+def pdf_text(pdf_texts):
+    return " ".join(pdf_texts)
+
+
+@pytest.fixture(scope="module")
+def set_pages(book):
+    """The characters of each page of the PDF after the cover, by page number."""
+    return dict(enumerate(paper.pages(book.folder / "linear-regression.pdf")[1:], 2))
+
+
+@pytest.fixture(scope="module")
+def set_lines(set_pages):
+    """The lines of these pages, and each as text without spaces."""
+    return {n: paper.lines(page) for n, page in set_pages.items()}
+
+
+def text_of(line):
+    return "".join(glyph.character for glyph in line)
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +75,49 @@ def test_the_pdf_holds_every_page_of_the_book(book, pdf, pdf_text):
 
 def test_the_pdf_has_bookmarks(book, pdf):
     titles = [entry.title for entry in pdf.outline if not isinstance(entry, list)]
-    assert [*(plain(page.title) for page in book.pages), "Solutions"] == [
-        title for title in titles if title != "Contents"
-    ]
+    wanted, part = ["Contents"], None
+    for page in book.pages:
+        wanted += [page.part] if page.part and page.part != part else []
+        wanted.append(plain(page.title))
+        part = page.part
+    assert titles == [*wanted, "Solutions"]
 
 
-def test_solutions_stand_at_the_end_of_the_book(pdf, epub_pages):
+def test_the_pdf_says_what_it_is(pdf):
+    assert pdf.metadata.author == "The maintainers of this book"
+    assert pdf.metadata.subject.startswith("From the formula to the training loop")
+    assert pdf.trailer["/Root"]["/Lang"] == "en"
+
+
+def test_the_contents_of_the_pdf_list_parts_and_chapters(book, pdf_texts):
+    end = next(n for n, text in enumerate(pdf_texts) if "You have a cloud of points" in text)
+    contents = " ".join(pdf_texts[2:end])
+    for page in book.pages:
+        assert plain(page.title) in contents
+        assert (page.part or "").upper() in contents
+
+
+def test_solutions_stand_at_the_end_of_the_book_with_links_both_ways(pdf, pdf_texts, epub_pages):
     outline = {entry.title: entry for entry in pdf.outline if not isinstance(entry, list)}
     first = pdf.get_destination_page_number(outline["Solutions"])
-    found = [n for n, page in enumerate(pdf.pages) if "Solution: Figure" in page.extract_text()]
+    found = [n for n, text in enumerate(pdf_texts) if "Solution: Figure" in text]
     assert found and min(found) >= first
+    # The number that is printed on a page is two behind its place: cover and colophon have none.
+    there = [
+        (n, int(p))
+        for n, t in enumerate(pdf_texts)
+        for p in re.findall(r"Solution \(page (\d+)", t)
+    ]
+    back = [
+        (n, int(p))
+        for n, t in enumerate(pdf_texts)
+        for p in re.findall(r"Back to the exercise \(page (\d+)", t)
+    ]
+    assert len(there) == len(back) == 11
+    assert [(to + 1, at - 1) for at, to in there] == back
     texts = ["".join(page.itertext()) for _, page in sorted(epub_pages.items())]
-    assert ["Solution: Figure 6" in text for text in texts if "Exercise 5.1" in text][-1]
     assert sum("Solution: Figure 6" in text for text in texts) == 1
+    assert "Solution: Figure 6" in "".join(epub_pages["EPUB/text/solutions.xhtml"].itertext())
 
 
 def test_the_pdf_numbers_the_equations_and_prints_the_numbers(pdf_text):
@@ -77,33 +130,127 @@ def test_the_pdf_numbers_the_equations_and_prints_the_numbers(pdf_text):
         assert leftover not in pdf_text
 
 
-def test_the_pdf_carries_its_fonts(pdf):
-    names = set()
-    for page in list(pdf.pages)[:12]:
-        for font in page["/Resources"].get("/Font", {}).values():
-            names.add(font.get_object()["/BaseFont"])
-    assert any("STIXTwoText" in name for name in names)
-    assert any("STIXTwoMath" in name for name in names)
+def test_nothing_on_paper_speaks_of_what_only_the_web_has(pdf_text, epub_pages):
+    epub_text = " ".join("".join(page.itertext()) for page in epub_pages.values())
+    for text in (pdf_text, epub_text):
+        assert "live map" in text  # that there is one, is said once
+        for word in (
+            r"[Dd]rag",
+            r"Below, the same computation",
+            r"Explorer\(",
+            "sys.path",
+        ):
+            assert not re.search(rf"\b{word}", text), word
 
 
-def test_no_line_of_the_pdf_leaves_its_column(book):
-    """The right edge of every line of text: the column ends at 499 points, and a box may hang over."""
-    edges = []
-    with pypdfium2.PdfDocument(book.folder / "linear-regression.pdf") as document:
-        for number, page in enumerate(document, 1):
-            text = page.get_textpage()
-            for i in range(text.count_rects()):
-                left, bottom, right, top = text.get_rect(i)
-                edges.append((right, number, text.get_text_bounded(left, bottom, right, top)))
-    assert len(edges) > 3000
-    assert max(edges)[0] < 506, max(edges)
+def test_the_pdf_is_set_in_three_faces(set_pages):
+    faces = {glyph.font for page in set_pages.values() for glyph in page}
+    families = ("STIXTwoText", "STIXTwoMath", "SourceCodePro")
+    assert {face for face in faces if not face.startswith(families)} == set()
+    assert {family for family in families for face in faces if face.startswith(family)} == set(
+        families
+    )
+
+
+def test_nothing_but_indices_is_smaller_than_8_points(set_pages):
+    small = [
+        (number, glyph)
+        for number, page in set_pages.items()
+        for glyph in page
+        if glyph.size < 7.99 and not glyph.font.startswith("STIXTwoMath")
+    ]
+    assert small == []
+
+
+def test_no_page_of_the_pdf_is_nearly_empty(book):
+    assert paper.nearly_empty(book.folder / "linear-regression.pdf") == []
+
+
+def test_no_character_of_the_pdf_leaves_its_column(set_pages):
+    """The right edge of the ink of every character: the column ends at 499 points."""
+    characters = [(g.right, n, g) for n, page in set_pages.items() for g in page]
+    assert len(characters) > 100_000
+    assert max(characters)[0] < paper.RIGHT, max(characters)
+    assert min(g.x for _, _, g in characters) > paper.LEFT - 2
+
+
+def test_what_code_prints_begins_on_the_page_of_the_code(set_lines):
+    """An output stands a point further to the right than code, and begins no page unless the one
+    before ends with an output too."""
+
+    def is_output(line):
+        return line[0].font.startswith("SourceCode") and 104.2 < line[0].x < 104.9
+
+    outputs = sum(is_output(line) for page in set_lines.values() for line in page)
+    assert outputs > 300
+    torn = [
+        number
+        for number, page in set_lines.items()
+        if page and is_output(page[0]) and not is_output(set_lines[number - 1][-1])
+    ]
+    assert torn == []
+
+
+def test_the_numbers_of_the_ledger_stand_below_each_other(set_lines):
+    points = [
+        tuple(round(glyph.x, 1) for glyph in line if glyph.character == ".")
+        for page in set_lines.values()
+        for line in page
+        if re.fullmatch(r"\d+(\d\.\d{10,18}){2}0", text_of(line))
+    ]
+    assert len(points) > 150
+    assert len(set(points)) <= 3, set(points)
 
 
 def test_the_epub_is_an_epub(epub):
     assert next(iter(epub)) == "mimetype"
     assert epub["mimetype"] == b"application/epub+zip"
-    assert b"Linear regression, line by line" in epub["EPUB/content.opf"]
-    assert any(name.endswith("cover.png") or "cover" in name for name in epub)
+    package = epub["EPUB/content.opf"].decode()
+    for text in (
+        "Linear regression, line by line",
+        "The maintainers of this book",
+        "From the formula",
+    ):
+        assert text in package
+    assert any("cover" in name for name in epub)
+
+
+def test_epubcheck_finds_nothing(book):
+    if not shutil.which("java"):
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("epubcheck wants Java")
+    assert paper.epub_messages(book.folder / "linear-regression.epub") == []
+
+
+def test_the_chapters_of_the_epub_have_names_and_stand_in_parts(book, epub_pages):
+    for page in book.pages:
+        chapter = epub_pages[f"EPUB/text/{page.source.stem}.xhtml"]
+        assert chapter.findtext(f".//{XHTML}title") == plain(page.title)
+    contents = epub_pages["EPUB/nav.xhtml"].find(f".//{XHTML}nav/{XHTML}ol")
+
+    def entries(element):
+        return {e[0].text: [i[0].text for i in e.iterfind(f"{XHTML}ol/{XHTML}li")] for e in element}
+
+    top = entries(contents)
+    for part in filter(None, dict.fromkeys(page.part for page in book.pages)):
+        inside = [plain(page.title) for page in book.pages if page.part == part]
+        assert [title for title in top[part] if title != "Solutions"] == inside
+    assert list(top)[1] == "5.1 Linear regression (math)"
+
+
+def test_code_of_the_epub_wraps(epub_pages, chromium):
+    """On a narrow screen no line of code is wider than the page."""
+    source = ElementTree.tostring(epub_pages["EPUB/text/5-3-pytorch.xhtml"], "unicode", "html")
+    css = (paper.ROOT / "book" / "site" / "epub.css").read_text("utf-8")
+    page = chromium.new_page(viewport={"width": 320, "height": 600})
+    page.set_content(source.replace("html:", "").replace("</head>", f"<style>{css}</style></head>"))
+    assert page.locator("pre").count() > 40
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('pre')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+        )
+        == 0
+    )
+    page.close()
 
 
 def test_the_epub_holds_every_page_of_the_book(book, epub_pages):
