@@ -304,3 +304,9 @@ def uncovered(page: str, text: str = "") -> list[tuple[str, str]]:
                 found.append((match[0], sentence))
         place += len(sentence) + 1
     return found
+
+
+def sees(page: str, text: str) -> bool:
+    """Whether the claims notice that a page reads otherwise."""
+    quotations = ("".join(pieces(claim)) for claim in read(page)[1])
+    return any(text.count(each) != 1 for each in quotations) or bool(uncovered(page, text))

@@ -3,6 +3,7 @@
 import re
 from difflib import SequenceMatcher
 from pathlib import Path
+from random import Random
 
 import claims
 import pytest
@@ -70,3 +71,15 @@ def test_headings_are_numbered_in_order(page):
     assert first == page[:3].replace("-", ".")
     stem = "5" if page.startswith("5-5") else first
     assert others == [f"{stem}.{n}" for n in range(1, len(others) + 1)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_digit_can_change_unseen(page):
+    """But for the numbers of sections and figures, which the tests above hold."""
+    text, random = claims.text_of(page), Random(page)
+    named = {n for match in claims.NAMED.finditer(text) for n in range(*match.span())}
+    places = [match.start() for match in re.finditer(r"\d", text) if match.start() not in named]
+    for place in random.sample(places, min(5, len(places))):
+        other = random.choice("0123456789".replace(text[place], ""))
+        changed = text[:place] + other + text[place + 1 :]
+        assert claims.sees(page, changed), changed[place - 40 : place + 40]
