@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
+from engines import Chromium, Firefox, Missing, WebKit
 from small_book import markdown
 
 from book.config import Book
@@ -93,6 +94,20 @@ def chromium():
                 found.close()
                 return
     (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+
+
+@pytest.fixture(scope="module", params=["chromium", "firefox", "webkit"])
+def engine(request):
+    """Each browser in turn.  One that is not installed is skipped; under CI=true that is a failure."""
+    try:
+        if request.param == "chromium":
+            found = Chromium(request.getfixturevalue("chromium"))
+        else:
+            found = {"firefox": Firefox, "webkit": WebKit}[request.param]()
+    except Missing as missing:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
+    yield found
+    found.close()
 
 
 @pytest.fixture

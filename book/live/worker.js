@@ -3,6 +3,7 @@ import { loadPyodide } from "./pyodide/pyodide.mjs";
 
 const files = new URL("pyodide/", import.meta.url).href;
 const fetched = self.fetch.bind(self);
+const names = {}; // of packages, by their files
 let sizes, python, runner, lock;
 
 const say = (kind, text, more) => postMessage({ kind, text, more });
@@ -33,7 +34,7 @@ self.fetch = async (address, options) => {
   const packed = name.endsWith(".wasm");
   const answer = await kept(packed ? url + ".packed" : url, options);
   if (!answer.ok) return answer;
-  const label = name.split("-")[0];
+  const label = names[name] ?? "Python";
   const counter = new TransformStream({
     transform(chunk, controller) {
       count(chunk.byteLength, label);
@@ -64,9 +65,10 @@ const expect = (names) => names.forEach((name) => (progress.total += sizes[name]
 async function start(libraries) {
   lock = await (await fetched(files + "pyodide-lock.json")).json();
   sizes = lock.sizes;
+  for (const one of Object.values(lock.packages)) names[one.file_name] = one.name;
   const first = packages(libraries);
   expect(["pyodide.asm.wasm", "python_stdlib.zip", ...first.map((one) => one.file_name)]);
-  count(0, "python");
+  count(0, "Python");
   const book = fetched(new URL("book.zip", import.meta.url)).then((answer) => answer.arrayBuffer());
   python = await loadPyodide({ indexURL: files, packages: first.map((one) => one.name), env: { HOME: "/home/pyodide", MPLBACKEND: "svg" } });
   python.unpackArchive(await book, "zip", { extractDir: "/book" });
@@ -82,10 +84,10 @@ async function run({ code, name, alts }) {
     expect(more.map((one) => one.file_name));
     await python.loadPackage(more.map((one) => one.name), { messageCallback() {}, errorCallback() {} });
     const absent = more.filter((one) => !(one.name in python.loadedPackages));
-    if (absent.length) return say("error", `${absent[0].name} could not be loaded. Is there a network?`, "");
+    if (absent.length) throw new Error(`${absent[0].name} did not come. Is there a network?`);
   }
   const known = Object.values(lock.packages).flatMap((one) => one.imports);
-  postMessage({ kind: "running" });
+  postMessage({ kind: "running" }); // so that the page says so before Python takes this thread
   runner.run(code, name, python.toPy(known), python.toPy(alts), say);
 }
 

@@ -109,16 +109,25 @@
     for (const cell of served ? $$(".cell") : []) {
       const tools = document.createElement("p");
       tools.className = "run";
-      for (const name of cell.matches(".live") ? ["Run", "Edit"] : []) {
+      for (const name of ["Run", "Edit"]) {
         const button = document.createElement("button");
         button.type = "button";
         button.textContent = name;
         button.onclick = () => live().then((python) => python.press(cell, name));
         tools.append(button);
       }
+      if (!cell.matches(".live")) {
+        const away = (document.querySelector(".page-tools a[href*=colab]") ?? document.querySelector(".page-tools a")).cloneNode(true);
+        away.append(": this cell needs PyTorch");
+        tools.replaceChildren(away);
+      }
       cell.querySelector(".code-box").after(tools);
     }
-    if (localStorage.getItem("python:" + location.pathname)) live();
+    try {
+      if (localStorage.getItem("python:" + location.pathname)) live();
+    } catch (error) {
+      // No storage: nothing was kept.
+    }
   }
 
   // ---- The contents follow the reader ----

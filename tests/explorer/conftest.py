@@ -6,7 +6,6 @@ import itertools
 import threading
 
 import pytest
-from engines import Chromium, Firefox, Missing, WebKit
 
 from explorer import PRESETS, Explorer, script
 
@@ -21,22 +20,6 @@ addEventListener("error", (event) => keep(event.message));
 addEventListener("unhandledrejection", (event) => keep(event.reason));
 document.addEventListener("securitypolicyviolation", (event) => keep(event.violatedDirective + event.blockedURI));
 for (const name of ["error", "warn"]) console[name] = keep;"""
-
-
-@pytest.fixture(scope="module", params=["chromium", "firefox", "webkit"])
-def engine(request):
-    """Each browser in turn.  One that is not installed is skipped; under CI=true that is a failure."""
-    try:
-        if request.param == "chromium":
-            found = Chromium(request.getfixturevalue("chromium"))
-        else:
-            found = {"firefox": Firefox, "webkit": WebKit}[request.param]()
-    except Missing as missing:
-        import os
-
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
-    yield found
-    found.close()
 
 
 class Page:
