@@ -1,13 +1,17 @@
 -- For Quarto's rendering, what book/filter.lua and the template do for the Pandoc edition: links to the one-file notebook
 -- and to Colab, a place for links to the title, equations with their numbers, and keys for what scrolls sideways.
 
+local function text_of(name)
+  local file = io.open(quarto.project.directory .. "/" .. name, "r")
+  local text = file and file:read("a") or ""
+  if file then file:close() end
+  return text
+end
+
 -- In _quarto.yml, or in the profile that book/site/render.py writes.
 local function repository()
   for _, name in ipairs({ "_quarto.yml", "_quarto-address.yml" }) do
-    local file = io.open(quarto.project.directory .. "/" .. name, "r")
-    local text = file and file:read("a") or ""
-    if file then file:close() end
-    for line in text:gmatch("[^\n]+") do
+    for line in text_of(name):gmatch("[^\n]+") do
       local home = not line:match("^%s*#") and line:match("repo%-url\"?:%s*[\"']?https://github%.com/([%w._-]+/[%w._-]+)")
       if home then return (home:gsub("%.git$", "")) end
     end
@@ -54,6 +58,13 @@ local FOLLOW = [[<script>
 addEventListener("transitionend", ({ target }) => target.localName === "gd-explorer" && document.body.toggleAttribute("data-coloured"));
 </script>]]
 
+-- The front page's still figures come alive; in a notebook the explorer brings its script itself.
+local function explorer(stills)
+  local css = pandoc.json.encode(text_of("explorer/gd-explorer.css"))
+  local script = text_of("explorer/gd-explorer.js"):gsub('"gd%-explorer%.css"', function() return css end)
+  return { pandoc.RawBlock("html", "<script>" .. script .. "</script>" .. text_of(stills.attributes.element)), stills, pandoc.RawBlock("html", "</gd-explorer>") }
+end
+
 function Pandoc(document)
   if not quarto.doc.is_format("html") then return nil end
   local front = quarto.doc.input_file:match("index%.qmd$")
@@ -65,9 +76,9 @@ function Pandoc(document)
       local raw = div.content[1] -- below an explorer stands its caption
       if raw and raw.t == "RawBlock" and raw.text:find("<gd-explorer", 1, true) and div.content[2] then
         div.content[2] = pandoc.Div(div.content[2], pandoc.Attr("", { "figure-caption" }))
-        quarto.doc.include_text("after-body", FOLLOW)
         return div
       end
+      if div.classes:includes("explorer") then return explorer(div), false end
     end,
     Math = function(math) if math.mathtype == "DisplayMath" then return display(math), false end end,
     Table = function(table_) return pandoc.Div({ table_ }, pandoc.Attr("", { "book-table" }, scrolling("Table"))), false end,
@@ -79,6 +90,7 @@ function Pandoc(document)
       return block
     end,
   })
+  quarto.doc.include_text("after-body", FOLLOW)
   local name = quarto.doc.input_file:match("([^/\\]+%.ipynb)$")
   if name then blocks:insert(1, tools(name)) end
   blocks:insert(1, place_of(document.meta.title))

@@ -6,7 +6,11 @@ function Pandoc(document)
   local page, root = stringify(document.meta.page), stringify(document.meta.root)
   quarto = {
     project = { directory = root },
-    doc = { input_file = root .. "/" .. page, is_format = function(format) return format == "html" end },
+    doc = {
+      input_file = root .. "/" .. page,
+      is_format = function(format) return format == "html" end,
+      include_text = function() end,
+    },
   }
   document.meta.title = pandoc.MetaInlines(document.blocks[1].content)
   if page ~= "index.qmd" then document.blocks:remove(1) end

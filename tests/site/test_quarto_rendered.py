@@ -144,8 +144,9 @@ def test_axe_finds_what_is_quartos_own_and_nothing_is_wider_than_a_phone(visit, 
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
-def test_the_explorer_is_alive_and_follows_the_theme(visit):
-    page = visit("chapters/5-1-math.html")
+@pytest.mark.parametrize("address", ["index.html", "chapters/5-1-math.html"])
+def test_the_explorer_is_alive_and_follows_the_theme(visit, address):
+    page = visit(address)
     dark = "document.querySelector('gd-explorer').shadowRoot.querySelector('.app').matches('.dark')"
     assert not page.evaluate(dark)
     page.evaluate("window.quartoToggleColorScheme()")
