@@ -545,7 +545,7 @@ local function kept_together(blocks)
     end
   end
   local lines, depth, first = 0, 0, #out + 1
-  while first > 1 and (lines < 7 or depth > 0) do
+  while first > 1 and out[first - 1].level ~= 1 and (lines < 7 or depth > 0) do
     first = first - 1
     local block = out[first]
     if block.t == "RawBlock" then
@@ -558,7 +558,7 @@ local function kept_together(blocks)
       lines = lines + (block.t:match("List$") and #block.content or 1) + #stringify(block) // 90
     end
   end
-  if lines < 30 then
+  if lines > 0 and lines < 30 then
     out:insert(first, raw("#ending["))
     out:insert(raw("]"))
   end

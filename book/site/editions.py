@@ -69,7 +69,7 @@ def _set(scratch: Path, source: str, path: Path, **options) -> None:
             **options,
         )
     except typst.TypstError as error:
-        raise BookError(f"{path.name}: {error}") from None
+        raise BookError(f"{path.suffix[1:].upper()}: {error}") from None
 
 
 def _write(book: Book, edition: str, scratch: Path, *arguments: str) -> dict[str, str]:
