@@ -9,7 +9,6 @@ is installed.
 from __future__ import annotations
 
 import ast
-import copy
 import json
 import os
 import textwrap
@@ -17,7 +16,6 @@ import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path, PurePosixPath
@@ -42,12 +40,6 @@ LIBRARIES = {
     "sklearn": "scikit-learn",
     "matplotlib": "Matplotlib",
     "torch": "PyTorch",
-}
-
-METADATA = {
-    "colab": {"collapsed_sections": ["files"], "provenance": [], "toc_visible": True},
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
 }
 
 #: The first of the folded cells; it teaches the kernel what the other cells begin with.
@@ -115,7 +107,7 @@ def export_all(book: Book, out: Path) -> list[Path]:
         read = {source: _read(book, source) for source in sources}
         prose = dict(zip(sources, written))
     _check_links(book, prose)
-    linked = {link for one in prose.values() for link in one.links}
+    linked = {link for one in prose.values() for link, _ in one["links"]}
     shelf = _Shelf(book.root)
     for source in sources:
         notebook = _notebook(book, shelf, source, read[source], prose[source], linked)
@@ -153,18 +145,16 @@ def _png(svg: str) -> str:
 
 
 def _notebook(
-    book: Book, shelf: _Shelf, source: PurePosixPath, notebook: Node, prose: Prose, linked: set[str]
+    book: Book, shelf: _Shelf, source: PurePosixPath, notebook: Node, prose: dict, linked: set[str]
 ) -> Node:
     """The one-file edition of one notebook; ``linked`` holds the places that need an anchor."""
     cells, names, imports = [], {"utils/__init__.py", "utils/published.json"}, set()
-    markdown = {
-        id: "\n\n".join(
-            text if kind == "text" else f'<a id="{text}"></a>'
-            for kind, text in parts
-            if kind == "text" or f"{source}#{text}" in linked
-        )
-        for id, parts in prose.cells.items()
-    }
+    markdown = prose["cells"]
+    for place in prose["places"]:
+        if f"{source}#{place}" not in linked:
+            anchor = f'<a id="{place}"></a>'
+            for id, text in markdown.items():
+                markdown[id] = text.replace(f"{anchor}\n\n", "").replace(f"\n\n{anchor}", "")
     for number, cell in enumerate(notebook.cells, 1):
         with notebooks.at(str(source), number, cell):
             if cell.cell_type == "code":
@@ -196,8 +186,12 @@ def _notebook(
         notebooks.markdown_cell("start", '<a id="start"></a>\n\n## Start here'),
     ]
     _number(cells)
-    metadata = copy.deepcopy(METADATA)
-    metadata["colab"]["name"] = source.name
+    colab = {"collapsed_sections": ["files"], "provenance": [], "toc_visible": True}
+    metadata = {
+        "colab": colab | {"name": source.name},
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
     if "torch" in imports:  # only PyTorch makes use of one
         metadata["accelerator"], metadata["colab"]["gpuType"] = "GPU", "T4"
     return Node(cells=cells, metadata=metadata, nbformat=4, nbformat_minor=5)
@@ -206,35 +200,20 @@ def _notebook(
 # --- prose ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Prose:
-    """What Pandoc made of one notebook's Markdown cells and captions."""
+def _prose(book: Book, source: PurePosixPath) -> dict:
+    """What Pandoc made of a notebook's Markdown cells and captions.
 
-    #: A cell's id -> its parts in order: ("text", Markdown) or ("anchor", an identifier).
-    cells: dict[str, list[tuple[str, str]]]
-    #: What can be linked to on this page.
-    places: set[str]
-    #: Where its links lead, "chapters/5-1-math.ipynb#loss", and a cell that has the link.
-    links: dict[str, str]
-
-
-def _prose(book: Book, source: PurePosixPath) -> Prose:
+    Returns: ``cells``, a cell's id -> its Markdown; ``places``, what can be linked to on this page;
+    ``links``, [where one leads, "chapters/5-1-math.ipynb#loss", and a cell that has it].
+    """
     home = {"site": book.site, "files": book.source_url("")}
-    document = json.loads(pandoc.read_page(book, source, "notebook", "--to=json", **home))
-    cells = {}
-    for div in document["blocks"]:
-        (id, _, _), blocks = div["c"]
-        kinds = {"CodeBlock": "text", "RawBlock": "anchor"}
-        cells[id] = [(kinds[block["t"]], block["c"][1]) for block in blocks]
-    places = {text["c"] for text in document["meta"]["places"]["c"]}
-    links = [link["c"] for link in document["meta"]["links"]["c"]]
-    return Prose(cells, places, {link["to"]["c"]: link["from"]["c"] for link in links})
+    return json.loads(pandoc.read_page(book, source, "notebook", "--to=html", **home))
 
 
-def _check_links(book: Book, written: dict[PurePosixPath, Prose]) -> None:
+def _check_links(book: Book, prose: dict[PurePosixPath, dict]) -> None:
     """Raises: BookError for a link to a place that its page does not have."""
-    places = {str(source): prose.places for source, prose in written.items()}
-    for link, where in (pair for prose in written.values() for pair in prose.links.items()):
+    places = {str(source): one["places"] for source, one in prose.items()}
+    for link, where in (pair for one in prose.values() for pair in one["links"]):
         page, _, place = link.partition("#")
         if page not in places:
             places[page] = _places(book.root / page)
@@ -259,13 +238,13 @@ def _places(path: Path) -> set[str]:
 # --- cells ------------------------------------------------------------------------------------
 
 
-def _code(id: str, source: str, outputs: Iterable[Node] = (), **metadata) -> Node:
+def _code(id: str, source: str, outputs: Iterable[Node] = ()) -> Node:
     """A code cell; `_number` counts it later."""
     return Node(
         cell_type="code",
         execution_count=None,
         id=id,
-        metadata=Node(metadata),
+        metadata=Node(),
         outputs=list(outputs),
         source=source.rstrip("\n"),
     )

@@ -177,7 +177,7 @@ def test_unknown_markup_is_refused_by_name(source, project):
     write(project, "one", new_markdown_cell(source))
     with pytest.raises(BookError, match=re.escape(REFUSED[source])) as error:
         page = PurePosixPath("chapters/one.ipynb")
-        pandoc.read_page(Book.read(project), page, "notebook", "--to=json")
+        pandoc.read_page(Book.read(project), page, "notebook", "--to=html")
     assert str(error.value).startswith("chapters/one.ipynb")
 
 
