@@ -585,13 +585,10 @@ function Pandoc(document)
     local nested = contents_.content and contents_.content[1] and contents_.content[1][2]
     meta.contents = nested and pandoc.MetaBlocks({ nested }) or nil
     meta.pagetitle = stringify(first)
-    local summary
-    blocks:walk({ Para = function(para) summary = summary or stringify(para) end })
-    summary = summary and summary:gsub("%s+", " ")
-    if summary and pandoc.text.len(summary) > 300 then
-      summary = pandoc.text.sub(summary, 1, 300):gsub("%s%S*$", " \u{2026}")
+    blocks:walk({ Para = function(para) meta.summary = meta.summary or stringify(para):gsub("%s+", " ") end })
+    if meta.summary and pandoc.text.len(meta.summary) > 300 then
+      meta.summary = pandoc.text.sub(meta.summary, 1, 300):gsub("%s%S*$", " \u{2026}")
     end
-    meta.summary = summary
     blocks = blocks:walk({ Header = function(header)
       local number = header.content[1] and header.content[1].t == "Str" and header.content[1].text
       if number and number:match("^%d[%d.]*$") then header.content[1] = pandoc.Span(number, { class = "number" }) end
