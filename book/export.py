@@ -14,14 +14,14 @@ import os
 import textwrap
 import zlib
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from importlib.util import resolve_name
 from pathlib import Path, PurePosixPath
 
 from book import BookError, notebooks, pandoc, read_text
 from book.config import Book
+from book.live.cells import libraries, modules
 from book.notebooks import Node
 
 #: The packages whose modules travel; what a notebook does not use does not.
@@ -175,13 +175,11 @@ def _notebook(
     if "setup" not in cells[1].metadata.get("tags", []):
         raise BookError(f"{source}, cell 2: not the setup cell (tag 'setup')")
     files = shelf.files(names)
-    libraries = imports.union(
-        *(_imports(text, _package(name)) for name, text in files.items() if name.endswith(".py"))
-    )
+    traveling = (_imports(text) for name, text in files.items() if name.endswith(".py"))
     if "works-cited" in markdown:
         cells.append(notebooks.markdown_cell("works-cited", markdown["works-cited"]))
     cells[1:1] = [
-        notebooks.markdown_cell("edition", _edition(book, source, libraries)),
+        notebooks.markdown_cell("edition", _edition(book, source, imports.union(*traveling))),
         *_file_cells(book, files),
         notebooks.markdown_cell("start", '<a id="start"></a>\n\n## Start here'),
     ]
@@ -364,15 +362,17 @@ class _Shelf:
             names = {*others}
             if name.endswith(".py"):
                 try:
-                    names |= self.needs(files[name], _package(name)) - files.keys()
+                    names |= self.needs(files[name]) - files.keys()
                 except BookError as error:
                     raise BookError(f"{name}: {error}") from None
         return files
 
-    def _needs(self, code: str, package: tuple[str, ...] = ()) -> set[str]:
-        """The files that a piece of code, that of a module of the package, imports or names."""
-        names = set()
-        for module in _modules(code, package):
+    def _needs(self, code: str) -> set[str]:
+        """The files that a piece of code imports or names."""
+        nodes, names = list(ast.walk(_parse(code))), set()
+        if any(getattr(node, "level", None) for node in nodes):
+            raise BookError("a relative import")
+        for module in modules(_parse(code)):
             top = module.partition(".")[0]
             if top not in PACKAGES and (self.root / top).is_dir():
                 raise BookError(f"the import of {top!r}, which does not travel")
@@ -380,7 +380,6 @@ class _Shelf:
             for path in (f"{folder}.py", f"{folder}/__init__.py"):
                 if top in PACKAGES and (self.root / path).is_file():
                     names |= {path, f"{top}/__init__.py"}
-        nodes = list(ast.walk(_parse(code)))
         texts = [getattr(node, "value", None) for node in nodes]
         paths = [PurePosixPath(text) for text in texts if isinstance(text, str)]
         names |= {self.data[path.name] for path in paths if path.name in self.data}
@@ -394,11 +393,6 @@ class _Shelf:
         return names
 
 
-def _package(name: str) -> tuple[str, ...]:
-    """What a module belongs to, by the name of its file: ("utils",)."""
-    return PurePosixPath(name).parts[:-1]
-
-
 @cache
 def _parse(code: str) -> ast.AST:
     try:
@@ -407,21 +401,7 @@ def _parse(code: str) -> ast.AST:
         raise BookError(f"code that is not plain Python ({error.msg})") from None
 
 
-def _modules(code: str, package: tuple[str, ...] = ()) -> Iterator[str]:
-    """The name of each module that the code imports, or may import from a package."""
-    for node in ast.walk(_parse(code)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            try:
-                base = resolve_name(base, ".".join(package))
-            except ImportError:
-                raise BookError("a relative import") from None
-            yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
-
-
 @cache
-def _imports(code: str, package: tuple[str, ...] = ()) -> set[str]:
-    """The top-level names of what the code imports."""
-    return {module.partition(".")[0] for module in _modules(code, package)}
+def _imports(code: str) -> set[str]:
+    """The top-level names of what the code itself imports."""
+    return libraries(code, lambda module: None)
