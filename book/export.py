@@ -9,21 +9,19 @@ is installed.
 from __future__ import annotations
 
 import ast
-import copy
 import json
 import os
 import textwrap
 import zlib
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
-from importlib.util import resolve_name
 from pathlib import Path, PurePosixPath
 
 from book import BookError, notebooks, pandoc, read_text
 from book.config import Book
+from book.live.cells import libraries, modules
 from book.notebooks import Node
 
 #: The packages whose modules travel; what a notebook does not use does not.
@@ -42,12 +40,6 @@ LIBRARIES = {
     "sklearn": "scikit-learn",
     "matplotlib": "Matplotlib",
     "torch": "PyTorch",
-}
-
-METADATA = {
-    "colab": {"collapsed_sections": ["files"], "provenance": [], "toc_visible": True},
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
 }
 
 #: The first of the folded cells; it teaches the kernel what the other cells begin with.
@@ -115,7 +107,7 @@ def export_all(book: Book, out: Path) -> list[Path]:
         read = {source: _read(book, source) for source in sources}
         prose = dict(zip(sources, written))
     _check_links(book, prose)
-    linked = {link for one in prose.values() for link in one.links}
+    linked = {link for one in prose.values() for link, _ in one["links"]}
     shelf = _Shelf(book.root)
     for source in sources:
         notebook = _notebook(book, shelf, source, read[source], prose[source], linked)
@@ -153,18 +145,16 @@ def _png(svg: str) -> str:
 
 
 def _notebook(
-    book: Book, shelf: _Shelf, source: PurePosixPath, notebook: Node, prose: Prose, linked: set[str]
+    book: Book, shelf: _Shelf, source: PurePosixPath, notebook: Node, prose: dict, linked: set[str]
 ) -> Node:
     """The one-file edition of one notebook; ``linked`` holds the places that need an anchor."""
     cells, names, imports = [], {"utils/__init__.py", "utils/published.json"}, set()
-    markdown = {
-        id: "\n\n".join(
-            text if kind == "text" else f'<a id="{text}"></a>'
-            for kind, text in parts
-            if kind == "text" or f"{source}#{text}" in linked
-        )
-        for id, parts in prose.cells.items()
-    }
+    markdown = prose["cells"]
+    for place in prose["places"]:
+        if f"{source}#{place}" not in linked:
+            anchor = f'<a id="{place}"></a>'
+            for id, text in markdown.items():
+                markdown[id] = text.replace(f"{anchor}\n\n", "").replace(f"\n\n{anchor}", "")
     for number, cell in enumerate(notebook.cells, 1):
         with notebooks.at(str(source), number, cell):
             if cell.cell_type == "code":
@@ -185,19 +175,21 @@ def _notebook(
     if "setup" not in cells[1].metadata.get("tags", []):
         raise BookError(f"{source}, cell 2: not the setup cell (tag 'setup')")
     files = shelf.files(names)
-    libraries = imports.union(
-        *(_imports(text, _package(name)) for name, text in files.items() if name.endswith(".py"))
-    )
+    traveling = (_imports(text) for name, text in files.items() if name.endswith(".py"))
     if "works-cited" in markdown:
         cells.append(notebooks.markdown_cell("works-cited", markdown["works-cited"]))
     cells[1:1] = [
-        notebooks.markdown_cell("edition", _edition(book, source, libraries)),
+        notebooks.markdown_cell("edition", _edition(book, source, imports.union(*traveling))),
         *_file_cells(book, files),
         notebooks.markdown_cell("start", '<a id="start"></a>\n\n## Start here'),
     ]
     _number(cells)
-    metadata = copy.deepcopy(METADATA)
-    metadata["colab"]["name"] = source.name
+    colab = {"collapsed_sections": ["files"], "provenance": [], "toc_visible": True}
+    metadata = {
+        "colab": colab | {"name": source.name},
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
     if "torch" in imports:  # only PyTorch makes use of one
         metadata["accelerator"], metadata["colab"]["gpuType"] = "GPU", "T4"
     return Node(cells=cells, metadata=metadata, nbformat=4, nbformat_minor=5)
@@ -206,35 +198,20 @@ def _notebook(
 # --- prose ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Prose:
-    """What Pandoc made of one notebook's Markdown cells and captions."""
+def _prose(book: Book, source: PurePosixPath) -> dict:
+    """What Pandoc made of a notebook's Markdown cells and captions.
 
-    #: A cell's id -> its parts in order: ("text", Markdown) or ("anchor", an identifier).
-    cells: dict[str, list[tuple[str, str]]]
-    #: What can be linked to on this page.
-    places: set[str]
-    #: Where its links lead, "chapters/5-1-math.ipynb#loss", and a cell that has the link.
-    links: dict[str, str]
-
-
-def _prose(book: Book, source: PurePosixPath) -> Prose:
+    Returns: ``cells``, a cell's id -> its Markdown; ``places``, what can be linked to on this page;
+    ``links``, [where one leads, "chapters/5-1-math.ipynb#loss", and a cell that has it].
+    """
     home = {"site": book.site, "files": book.source_url("")}
-    document = json.loads(pandoc.read_page(book, source, "notebook", "--to=json", **home))
-    cells = {}
-    for div in document["blocks"]:
-        (id, _, _), blocks = div["c"]
-        kinds = {"CodeBlock": "text", "RawBlock": "anchor"}
-        cells[id] = [(kinds[block["t"]], block["c"][1]) for block in blocks]
-    places = {text["c"] for text in document["meta"]["places"]["c"]}
-    links = [link["c"] for link in document["meta"]["links"]["c"]]
-    return Prose(cells, places, {link["to"]["c"]: link["from"]["c"] for link in links})
+    return json.loads(pandoc.read_page(book, source, "notebook", "--to=html", **home))
 
 
-def _check_links(book: Book, written: dict[PurePosixPath, Prose]) -> None:
+def _check_links(book: Book, prose: dict[PurePosixPath, dict]) -> None:
     """Raises: BookError for a link to a place that its page does not have."""
-    places = {str(source): prose.places for source, prose in written.items()}
-    for link, where in (pair for prose in written.values() for pair in prose.links.items()):
+    places = {str(source): one["places"] for source, one in prose.items()}
+    for link, where in (pair for one in prose.values() for pair in one["links"]):
         page, _, place = link.partition("#")
         if page not in places:
             places[page] = _places(book.root / page)
@@ -259,13 +236,13 @@ def _places(path: Path) -> set[str]:
 # --- cells ------------------------------------------------------------------------------------
 
 
-def _code(id: str, source: str, outputs: Iterable[Node] = (), **metadata) -> Node:
+def _code(id: str, source: str, outputs: Iterable[Node] = ()) -> Node:
     """A code cell; `_number` counts it later."""
     return Node(
         cell_type="code",
         execution_count=None,
         id=id,
-        metadata=Node(metadata),
+        metadata=Node(),
         outputs=list(outputs),
         source=source.rstrip("\n"),
     )
@@ -385,15 +362,17 @@ class _Shelf:
             names = {*others}
             if name.endswith(".py"):
                 try:
-                    names |= self.needs(files[name], _package(name)) - files.keys()
+                    names |= self.needs(files[name]) - files.keys()
                 except BookError as error:
                     raise BookError(f"{name}: {error}") from None
         return files
 
-    def _needs(self, code: str, package: tuple[str, ...] = ()) -> set[str]:
-        """The files that a piece of code, that of a module of the package, imports or names."""
-        names = set()
-        for module in _modules(code, package):
+    def _needs(self, code: str) -> set[str]:
+        """The files that a piece of code imports or names."""
+        nodes, names = list(ast.walk(_parse(code))), set()
+        if any(getattr(node, "level", None) for node in nodes):
+            raise BookError("a relative import")
+        for module in modules(_parse(code)):
             top = module.partition(".")[0]
             if top not in PACKAGES and (self.root / top).is_dir():
                 raise BookError(f"the import of {top!r}, which does not travel")
@@ -401,7 +380,6 @@ class _Shelf:
             for path in (f"{folder}.py", f"{folder}/__init__.py"):
                 if top in PACKAGES and (self.root / path).is_file():
                     names |= {path, f"{top}/__init__.py"}
-        nodes = list(ast.walk(_parse(code)))
         texts = [getattr(node, "value", None) for node in nodes]
         paths = [PurePosixPath(text) for text in texts if isinstance(text, str)]
         names |= {self.data[path.name] for path in paths if path.name in self.data}
@@ -415,11 +393,6 @@ class _Shelf:
         return names
 
 
-def _package(name: str) -> tuple[str, ...]:
-    """What a module belongs to, by the name of its file: ("utils",)."""
-    return PurePosixPath(name).parts[:-1]
-
-
 @cache
 def _parse(code: str) -> ast.AST:
     try:
@@ -428,21 +401,7 @@ def _parse(code: str) -> ast.AST:
         raise BookError(f"code that is not plain Python ({error.msg})") from None
 
 
-def _modules(code: str, package: tuple[str, ...] = ()) -> Iterator[str]:
-    """The name of each module that the code imports, or may import from a package."""
-    for node in ast.walk(_parse(code)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            try:
-                base = resolve_name(base, ".".join(package))
-            except ImportError:
-                raise BookError("a relative import") from None
-            yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
-
-
 @cache
-def _imports(code: str, package: tuple[str, ...] = ()) -> set[str]:
-    """The top-level names of what the code imports."""
-    return {module.partition(".")[0] for module in _modules(code, package)}
+def _imports(code: str) -> set[str]:
+    """The top-level names of what the code itself imports."""
+    return libraries(code, lambda module: None)

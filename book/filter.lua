@@ -171,7 +171,8 @@ end
 -- ---- One-file notebooks --------------------------------------------------------------------------
 
 -- Markdown as Jupyter, Colab, Kaggle and VS Code read it: CommonMark, pipe tables and mathematics in dollars. Each
--- Markdown cell, and the caption of each code cell, becomes text again; book/export.py puts them between the code.
+-- Markdown cell, and the caption of each code cell, becomes text again; book/export.py, which puts them between the code,
+-- is told in JSON.
 local MARKDOWN = "commonmark+tex_math_dollars+pipe_tables+strikeout"
 local places, links = pandoc.List({}), pandoc.List({}) -- what can be linked to here, and where links lead
 
@@ -227,32 +228,11 @@ local function works_cited(list)
   return div({ "cell" }, { pandoc.Header(2, "Works cited"), pandoc.BulletList(items) }, "works-cited")
 end
 
--- The cells as blocks of text, with raw blocks between them where a heading can be linked to: before it, so that a jump
--- shows it; but a page begins with its title.
-local function cells_of(blocks)
-  return blocks:map(function(cell)
-    local parts, text = pandoc.Blocks({}), pandoc.Blocks({})
-    local function place(identifier)
-      if #text > 0 then parts:insert(pandoc.CodeBlock(markdown_of(text))) end
-      if identifier and identifier ~= "" then parts:insert(pandoc.RawBlock("anchor", identifier)) end
-      text = pandoc.Blocks({})
-    end
-    for _, block in ipairs(cell.content) do
-      if block.t == "Header" and block.level > 1 then place(block.identifier) end
-      text:insert(block)
-      if block.t == "Header" and block.level == 1 then place(block.identifier) end
-    end
-    place()
-    cell.content = parts
-    return cell
-  end)
-end
-
 -- Where a link leads from a one-file notebook; nil where only its text can stay.
 local function elsewhere(full, fragment, written)
   local hash = fragment ~= "" and "#" .. fragment or ""
   if anchors[full] then
-    if fragment ~= "" then links:insert({ to = full .. hash, from = where() }) end
+    if fragment ~= "" then links:insert({ full .. hash, where() }) end
     if full == page then return hash ~= "" and hash or pandoc.path.filename(page) end
     if site then return site .. "/" .. full:gsub("%.%w+$", ".html") .. hash end
     return full:match("%.ipynb$") and pandoc.path.filename(full) .. hash or nil
@@ -419,6 +399,12 @@ handlers = {
     if edition == "notebook" and str.text:find("[%[%]]") and not str.text:find("[*_`<>&$\\#|~!]") and not str.text:find("%][%(%[:]") then
       return pandoc.RawInline("commonmark", str.text)
     end
+  end,
+  -- The place to link to stands before a heading, so that a jump shows it; but a page begins with its title.
+  Header = function(header)
+    if edition ~= "notebook" then return end
+    local place = raw(anchor(header.identifier))
+    return header.level == 1 and { header, place } or { place, header }
   end,
   -- What Jupyter's Markdown does not have.
   DefinitionList = function() if edition == "notebook" then refuse("a definition list") end end,
@@ -589,21 +575,20 @@ function Pandoc(document)
   if not first then refuse("no heading") end
 
   if edition == "notebook" then
+    local cells = {}
+    for _, cell in ipairs(blocks) do cells[cell.identifier] = markdown_of(cell.content) end
     for identifier in pairs(seen) do places:insert(identifier) end
-    return pandoc.Pandoc(cells_of(blocks), { places = places, links = links })
+    return pandoc.Pandoc({ raw(pandoc.json.encode({ cells = cells, places = places, links = links })) })
   end
   if edition == "html" then
     local contents_ = pandoc.structure.table_of_contents(blocks, { toc_depth = 3 })
     local nested = contents_.content and contents_.content[1] and contents_.content[1][2]
     meta.contents = nested and pandoc.MetaBlocks({ nested }) or nil
     meta.pagetitle = stringify(first)
-    local summary
-    blocks:walk({ Para = function(para) summary = summary or stringify(para) end })
-    summary = summary and summary:gsub("%s+", " ")
-    if summary and pandoc.text.len(summary) > 300 then
-      summary = pandoc.text.sub(summary, 1, 300):gsub("%s%S*$", " \u{2026}")
+    blocks:walk({ Para = function(para) meta.summary = meta.summary or stringify(para):gsub("%s+", " ") end })
+    if meta.summary and pandoc.text.len(meta.summary) > 300 then
+      meta.summary = pandoc.text.sub(meta.summary, 1, 300):gsub("%s%S*$", " \u{2026}")
     end
-    meta.summary = summary
     blocks = blocks:walk({ Header = function(header)
       local number = header.content[1] and header.content[1].t == "Str" and header.content[1].text
       if number and number:match("^%d[%d.]*$") then header.content[1] = pandoc.Span(number, { class = "number" }) end

@@ -18,7 +18,7 @@ def libraries(code: str, ours: Ours) -> set[str]:
     """The libraries that the code imports, itself or by the book's own modules."""
     found, seen, waiting = set(), set(), [code]
     while waiting:
-        for name in set(_modules(ast.parse(waiting.pop()))) - seen:
+        for name in set(modules(ast.parse(waiting.pop()))) - seen:
             seen.add(name)
             top = name.partition(".")[0]
             if (text := ours(name)) is not None:
@@ -75,7 +75,7 @@ def without(tree: ast.Module, known: set[str], ours: Ours) -> dict[str, str]:
     names = {}
     for node in [*tree.body]:
         needs = libraries(ast.unparse(node), ours) - known if _is_import(node) else ()
-        if needs and not any(ours(name) for name in _modules(node)):
+        if needs and not any(ours(name) for name in modules(node)):
             tree.body.remove(node)
             names |= {_bound(alias): min(needs) for alias in node.names}
     return names
@@ -89,7 +89,7 @@ def _bound(alias: ast.alias) -> str:
     return alias.asname or alias.name.partition(".")[0]
 
 
-def _modules(tree: ast.AST) -> Iterator[str]:
+def modules(tree: ast.AST) -> Iterator[str]:
     """The full names of the modules that are imported, or may be, from a package."""
     for node in filter(_is_import, ast.walk(tree)):
         base = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""

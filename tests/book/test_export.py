@@ -177,7 +177,7 @@ def test_unknown_markup_is_refused_by_name(source, project):
     write(project, "one", new_markdown_cell(source))
     with pytest.raises(BookError, match=re.escape(REFUSED[source])) as error:
         page = PurePosixPath("chapters/one.ipynb")
-        pandoc.read_page(Book.read(project), page, "notebook", "--to=json")
+        pandoc.read_page(Book.read(project), page, "notebook", "--to=html")
     assert str(error.value).startswith("chapters/one.ipynb")
 
 
@@ -252,7 +252,7 @@ def test_a_package_travels_module_by_module_and_says_what_it_is(project):
     (package / "__init__.py").write_text('"""The checks of ``this`` book."""\n')
     (package / "_core.py").write_text("VALUE = 1\n")
     (package / "one.py").write_text(
-        "from . import _core\nfrom ._core import VALUE\nSCRIPT, STYLE = 'form.js', 'form.css'\n"
+        "from exercises import _core\nfrom exercises._core import VALUE\nSCRIPT, STYLE = 'form.js', 'form.css'\n"
     )
     (package / "two.py").write_text("import exercises._core\n")
     (package / "form.js").write_text("1\n")
@@ -349,6 +349,7 @@ def test_no_colab_link_without_a_repository(project):
 
 BROKEN = {
     "an import that does not travel": (new_code_cell("import chapters.x"), "'chapters'"),
+    "a relative import": (new_code_cell("from . import x"), "a relative import"),
     "a dead link": (new_markdown_cell("[x](three.ipynb)"), "'three.ipynb'"),
     "a dead place": (new_markdown_cell("[x](two.ipynb#nowhere)"), "two.ipynb#nowhere"),
     "a dead place of its own": (new_markdown_cell("[x](#nowhere)"), "one.ipynb#nowhere"),
