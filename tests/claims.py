@@ -13,9 +13,11 @@ Phrases of everywhere.txt may stand on any page, any number of times; it prepare
 
 import ast
 import difflib
+import io
 import json
 import re
 import textwrap
+import tokenize
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -93,7 +95,7 @@ def trees() -> dict[str, list]:
 
 @cache
 def text_of(page: str) -> str:
-    """All that is told on a page, as one line: prose, titles, captions, alternative texts.
+    """All that is told on a page, as one line: prose, captions, alternative texts, comments in code.
 
     Emphasis, code and formulas keep their marks, and a link is its text.  Displayed equations are
     left out: test_formulas.py is about them.
@@ -143,14 +145,16 @@ def _markdown(path: Path) -> str:
         return "\n\n".join(text for module in modules for text in _messages(module))
     if path.suffix != ".ipynb":
         return path.read_text(encoding="utf-8")
-    parts = []
+    parts, comments = [], []
     for cell in notebooks.load(path).cells:
         if cell.cell_type == "markdown":
             parts.append(cell.source)
         else:
-            options, _ = notebooks.options(cell.source)
+            options, code = notebooks.options(cell.source)
             parts += [options[key] for key in ("fig-cap", "fig-alt") if key in options]
-    return "\n\n".join(parts)
+            tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+            comments += [f"`{text}`" for kind, text, *_ in tokens if kind == tokenize.COMMENT]
+    return "\n\n".join(parts + comments)
 
 
 def _messages(node):
