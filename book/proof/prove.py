@@ -10,7 +10,6 @@ same faults.  The exit status is 1 if a float or more than a twentieth of the fa
 from __future__ import annotations
 
 import argparse
-import io
 import math
 import os
 import re
@@ -19,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import tokenize
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from dataclasses import dataclass
@@ -164,42 +162,33 @@ def warm_up() -> None:
     """Import here, once, what every fork would import."""
     os.environ.update({**KERNEL_ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"})
     sys.dont_write_bytecode = True
-    for name in ("pytest", "matplotlib.pyplot", "scipy.optimize", "torch.optim"):
-        import_module(name)
-    for name in ("sklearn.model_selection", "torch.utils.data", "playwright.sync_api"):
+    for name in ("pytest", "matplotlib.pyplot", "scipy.linalg", "sklearn.preprocessing", "torch"):
         import_module(name)
     import_module("sympy.parsing.latex").parse_latex("x")
 
 
 # --- the faults -------------------------------------------------------------------------------
 
-MATH = re.compile(r"\$\$[^$]+\$\$|\$[^$]+\$")
 STATES = re.compile(r"[=<+/]|\\approx")  # a formula without any of them is a name
-APART = re.compile(
-    r"```.*?```|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|\{[^}]*\}|<[^>]*>|^#.*?$|@\w+", re.S | re.M
-)
-UNSEEN = re.compile(r"^#\|.*?$|^.*(?:figsize|import |fontsize|size=|width=).*?$", re.M)
+APART = {  # what is not of a part
+    "prose": r"```.*?```|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|\{[^}]*\}|<[^>]*>|^#.*?$|@\w+",
+    "drawing": r"^#\|[^\n]*$|^[^\n]*(?:figsize|import |fontsize|size=|width=)[^\n]*$",
+    "operators": r'""".*?"""|"[^"\n]*"|#[^\n]*$',
+}
 KINDS = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text("utf-8"))
 
 
 def part_of(text: str, part: str) -> str:
     """The text with all blanked, by characters that no pattern finds, that is not of this part."""
     if part == "formula":
-        pieces = re.split(f"({MATH.pattern})", text)
+        pieces = re.split(r"(\$\$[^$]+\$\$|\$[^$]+\$)", text)
         stated = [bool(n % 2 and STATES.search(piece)) for n, piece in enumerate(pieces)]
         return "".join(p if kept else "\0" * len(p) for p, kept in zip(pieces, stated))
-    if part == "operators":
-        kept = ["\0"] * len(text)
-        starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.OP:
-                place = starts[token.start[0] - 1] + token.start[1]
-                kept[place : place + len(token.string)] = token.string
-        return "".join(kept)
     if part == "drawing" and "fig-cap" not in text:
         return ""
-    apart = {"prose": APART, "drawing": UNSEEN}.get(part)
-    return apart.sub(lambda match: "\0" * len(match[0]), text) if apart else text
+    if part not in APART:
+        return text
+    return re.sub(APART[part], lambda found: "\0" * len(found[0]), text, flags=re.S | re.M)
 
 
 def edits(kind: dict, text: str, random: Random):
