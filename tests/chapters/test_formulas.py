@@ -61,7 +61,6 @@ SPELLING = [
     (r"\dfrac{\partial^2 J}{\partial w^2}", "T"),
     (r"\partial e^2/\partial v", "Q_v"),
     (r"\partial e/\partial ", "E_"),
-    (r"\partial J/\partial ", "J_"),
     (r"\nabla J(\theta_{i-1})", "G"),
     (r"\nabla J", "G"),
     (r"d^\top", "D"),
@@ -585,6 +584,9 @@ FORMULAS = {
 #: Formulas that state nothing, and why.
 PLAIN = {
     r"i = 1, \dots, N": "how the points are counted",
+    r"\partial J/\partial b": "a name",
+    r"\partial J/\partial b,\ \partial J/\partial w": "names",
+    r"(\partial J/\partial b,\ \partial J/\partial w)": "names",
 }
 
 
