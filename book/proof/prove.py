@@ -10,7 +10,6 @@ same faults.  The exit status is 1 if a float or more than a twentieth of the fa
 from __future__ import annotations
 
 import argparse
-import io
 import math
 import os
 import re
@@ -19,9 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import tokenize
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
@@ -164,42 +163,33 @@ def warm_up() -> None:
     """Import here, once, what every fork would import."""
     os.environ.update({**KERNEL_ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"})
     sys.dont_write_bytecode = True
-    for name in ("pytest", "matplotlib.pyplot", "scipy.optimize", "torch.optim"):
-        import_module(name)
-    for name in ("sklearn.model_selection", "torch.utils.data", "playwright.sync_api"):
+    for name in ("pytest", "matplotlib.pyplot", "scipy.linalg", "sklearn.preprocessing", "torch"):
         import_module(name)
     import_module("sympy.parsing.latex").parse_latex("x")
 
 
 # --- the faults -------------------------------------------------------------------------------
 
-MATH = re.compile(r"\$\$[^$]+\$\$|\$[^$]+\$")
 STATES = re.compile(r"[=<+/]|\\approx")  # a formula without any of them is a name
-APART = re.compile(
-    r"```.*?```|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|\{[^}]*\}|<[^>]*>|^#.*?$|@\w+", re.S | re.M
-)
-UNSEEN = re.compile(r"^#\|.*?$|^.*(?:figsize|import |fontsize|size=|width=).*?$", re.M)
+APART = {  # what is not of a part
+    "prose": r"```.*?```|`[^`]*`|\$[^$]+\$|\]\([^)]*\)|\{[^}]*\}|<[^>]*>|^#.*?$|@\w+",
+    "drawing": r"^#\|[^\n]*$|^[^\n]*(?:figsize|import |fontsize|size=|width=)[^\n]*$",
+    "operators": r'""".*?"""|"[^"\n]*"|#[^\n]*$',
+}
 KINDS = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text("utf-8"))
 
 
 def part_of(text: str, part: str) -> str:
     """The text with all blanked, by characters that no pattern finds, that is not of this part."""
     if part == "formula":
-        pieces = re.split(f"({MATH.pattern})", text)
+        pieces = re.split(r"(\$\$[^$]+\$\$|\$[^$]+\$)", text)
         stated = [bool(n % 2 and STATES.search(piece)) for n, piece in enumerate(pieces)]
         return "".join(p if kept else "\0" * len(p) for p, kept in zip(pieces, stated))
-    if part == "operators":
-        kept = ["\0"] * len(text)
-        starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.OP:
-                place = starts[token.start[0] - 1] + token.start[1]
-                kept[place : place + len(token.string)] = token.string
-        return "".join(kept)
     if part == "drawing" and "fig-cap" not in text:
         return ""
-    apart = {"prose": APART, "drawing": UNSEEN}.get(part)
-    return apart.sub(lambda match: "\0" * len(match[0]), text) if apart else text
+    if part not in APART:
+        return text
+    return re.sub(APART[part], lambda found: "\0" * len(found[0]), text, flags=re.S | re.M)
 
 
 def edits(kind: dict, text: str, random: Random):
@@ -275,29 +265,40 @@ def _texts(cell, part: str):
         yield cell, "source"
 
 
-def prove_faults(copy: Path, count: int, seed: int, only: str) -> tuple[int, int]:
+def try_out(copy: Path, fault: Fault) -> str:
+    """Seed a fault and run its checks; returns what turned red, or "" if nothing did."""
+    lane = copy.with_name(f"lane-{os.getpid()}")  # each process has a copy of its own
+    if not lane.exists():
+        shutil.copytree(copy, lane)
+    right = (lane / fault.file).read_bytes()
+    for check in fault.checks:
+        if found := before(lane, check):
+            raise RuntimeError(f"{check}: {found} is red before any fault is seeded")
+        fault.seed(lane)
+        red = failure(lane, check)
+        (lane / fault.file).write_bytes(right)
+        if red:
+            return red
+    return ""
+
+
+before = cache(failure)
+
+
+def prove_faults(copy: Path, options) -> tuple[int, int]:
     """Seed random faults, each alone, and run its checks; prints tables, returns (caught, seeded)."""
+    random, kinds = Random(options.seed), [k for k in KINDS if options.only in k["kind"]]
+    faults = [draw(kinds[n % len(kinds)], copy, random) for n in range(options.count)]
+    say(f"{options.count} random faults: --seed {options.seed}")
     warm_up()
-    random, kinds = Random(seed), [kind for kind in KINDS if only in kind["kind"]]
-    before = cache(partial(failure, copy))
     rows, caught = [], defaultdict(list)
-    for kind in (kinds * count)[:count]:
-        fault, red = draw(kind, copy, random), ""
-        right = (copy / fault.file).read_bytes()
-        for check in fault.checks:
-            if found := before(check):
-                sys.exit(
-                    f"{check}: {found} is red before any fault is seeded: it can prove nothing"
-                )
-            fault.seed(copy)
-            red = failure(copy, check)
-            (copy / fault.file).write_bytes(right)
-            if red:
-                break
-        caught[fault.kind].append(bool(red))
-        rows.append((fault.kind, fault.file, fault.where, red or "MISSED"))
-        say(f"{len(rows)} of {count}: {', '.join(rows[-1])}")
-    print(Table(f"Faults, seed {seed}", ("fault", "file", "where", "caught by"), rows))
+    with ProcessPoolExecutor(options.jobs, get_context("fork")) as lanes:
+        for fault, red in zip(faults, lanes.map(partial(try_out, copy), faults)):
+            caught[fault.kind].append(bool(red))
+            rows.append((fault.kind, fault.file, fault.where, red or "MISSED"))
+            say(f"{len(rows)} of {len(faults)}: {', '.join(rows[-1])}")
+    title = f"Faults drawn with --seed {options.seed}"
+    print(Table(title, ("fault", "file", "where", "caught by"), rows))
     rates = [(kind, f"{sum(each)} of {len(each)}") for kind, each in caught.items()]
     print(Table("By kind", ("fault", "caught"), rates))
     return sum(map(sum, caught.values())), len(rows)
@@ -330,19 +331,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--part", choices=("floats", "faults"), help="default: both")
     parser.add_argument("--only", default="", metavar="TEXT", help="kinds of faults with TEXT")
     parser.add_argument("--count", type=int, default=2 * len(KINDS), help="how many faults")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="faults at a time")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
     options = parser.parse_args(arguments)
     good = True
     with tempfile.TemporaryDirectory() as folder:
-        copy = copy_book(Path(folder))
+        copy = copy_book(Path(folder) / "book")
         if options.part != "faults":
             caught, moved, wrong = prove_floats(copy)
             print(*wrong, sep="\n")
             say(f"{caught} of {moved} floats, moved by one unit in the last place, are caught")
             good = caught == moved and not wrong
         if options.part != "floats":
-            say(f"random faults: --seed {options.seed}")
-            caught, seeded = prove_faults(copy, options.count, options.seed, options.only)
+            caught, seeded = prove_faults(copy, options)
             say(f"{caught} of {seeded} random faults are caught")
             good = good and caught >= 0.95 * seeded
     return int(not good)

@@ -7,6 +7,7 @@ is that of a line whose style its entry in the legend has, or to which it stands
 """
 
 import hashlib
+import re
 from functools import cache
 
 import matplotlib.pyplot as plt
@@ -574,6 +575,10 @@ def check_panel(ax, panel: dict, names: dict):
     if "ticks" in panel:
         wanted = panel["ticks"].split() if "(" not in panel["ticks"] else of(panel["ticks"])
         assert [tick.get_text() for tick in ax.get_yticklabels()] == wanted
+    for axis in (ax.xaxis, ax.yaxis):
+        for place, label in zip(axis.get_majorticklocs(), axis.get_majorticklabels()):
+            if re.fullmatch(r"[\d.]+", label.get_text()):
+                assert np.isclose(float(label.get_text()), place), f"{label} stands at {place}"
     for limits, found in (("xlim", ax.get_xlim()), ("ylim", ax.get_ylim())):
         assert found == panel.get(limits, found)
     if "parts" in panel:

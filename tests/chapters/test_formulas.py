@@ -61,7 +61,6 @@ SPELLING = [
     (r"\dfrac{\partial^2 J}{\partial w^2}", "T"),
     (r"\partial e^2/\partial v", "Q_v"),
     (r"\partial e/\partial ", "E_"),
-    (r"\partial J/\partial ", "J_"),
     (r"\nabla J(\theta_{i-1})", "G"),
     (r"\nabla J", "G"),
     (r"d^\top", "D"),
@@ -184,20 +183,6 @@ def slopes(function, **at) -> dict[str, float]:
     }
     function(**leaves).backward()
     return {name: leaf.grad.item() for name, leaf in leaves.items()}
-
-
-def stepped(make, names: dict[str, str], k: int, random) -> dict:
-    """Step k of an optimizer of PyTorch: memories before (s) and after (s'), parameter likewise."""
-    theta = torch.tensor(random.normal(), dtype=torch.float64, requires_grad=True)
-    optimizer, env = make([theta]), {}
-    for step in range(k):
-        g = random.normal()
-        env = {"g": g, "k": k, "theta": theta.item()}
-        env |= {short: optimizer.state[theta][long].item() for short, long in names.items() if step}
-        theta.grad = torch.tensor(g, dtype=torch.float64)
-        optimizer.step()
-    env |= {f"{short}'": optimizer.state[theta][long].item() for short, long in names.items()}
-    return {**env, "theta'": theta.item()}
 
 
 def world(seed: int) -> dict:
@@ -354,15 +339,21 @@ def ring(a):
     return {"W": W, "is": [sum(1 / W for _ in range(2 * (W - 1)))]}
 
 
-def by_torch(make, **memories):
-    def env(a, k=3):
-        return stepped(make, memories, k, a["random"])
-
-    return env
+def by_torch(a, rule, k=3, *, memories=None, **settings) -> dict:
+    """Step k of an optimizer of PyTorch: the parameter and the memories before and after (primed)."""
+    theta, memories = torch.tensor(a["random"].normal(size=()), requires_grad=True), memories or {}
+    optimizer, env = rule([theta], lr=a["eta"], **settings), {"k": k}
+    for step in range(k):
+        theta.grad = torch.tensor(a["random"].normal(size=()))
+        env |= {"g": theta.grad.item(), "theta": theta.item()}
+        env |= {name: optimizer.state[theta][key].item() for name, key in memories.items() if step}
+        optimizer.step()
+    env |= {f"{name}'": optimizer.state[theta][key].item() for name, key in memories.items()}
+    return {**env, "theta'": theta.item()}
 
 
 def sgd(a):
-    return by_torch(lambda p: torch.optim.SGD(p, lr=a["eta"]))(a)
+    return by_torch(a, torch.optim.SGD)
 
 
 def by_hand(a):
@@ -372,29 +363,25 @@ def by_hand(a):
 
 def momentum(a):
     """Both lines stand in one formula; in the second one v is the new one."""
-    make = by_torch(lambda p: torch.optim.SGD(p, lr=a["eta"], momentum=0.7), v="momentum_buffer")
-    return {**make(a), "beta": 0.7}
+    memories = {"v": "momentum_buffer"}
+    return {**by_torch(a, torch.optim.SGD, memories=memories, momentum=0.7), "beta": 0.7}
 
 
 def first_rmsprop(a):
-    found = by_torch(lambda p: torch.optim.RMSprop(p, lr=a["eta"]), s="square_avg")(a, k=1)
+    found = by_torch(a, torch.optim.RMSprop, k=1, memories={"s": "square_avg"})
     return {**found, "is": [np.sqrt(found["s'"])]}
 
 
 def rmsprop(a):
-    make = by_torch(
-        lambda p: torch.optim.RMSprop(p, lr=a["eta"], alpha=0.7, eps=0.3), s="square_avg"
-    )
-    return {**make(a), "alpha": 0.7, "varepsilon": 0.3}
+    memories, settings = {"s": "square_avg"}, {"alpha": 0.7, "eps": 0.3}
+    found = by_torch(a, torch.optim.RMSprop, memories=memories, **settings)
+    return {**found, "alpha": 0.7, "varepsilon": 0.3}
 
 
 def adam(a):
-    make = by_torch(
-        lambda p: torch.optim.Adam(p, lr=a["eta"], betas=(0.7, 0.8), eps=0.3),
-        m="exp_avg",
-        s="exp_avg_sq",
-    )
-    return {**make(a), "beta_{1}": 0.7, "beta_{2}": 0.8, "varepsilon": 0.3}
+    memories, settings = {"m": "exp_avg", "s": "exp_avg_sq"}, {"betas": (0.7, 0.8), "eps": 0.3}
+    found = by_torch(a, torch.optim.Adam, memories=memories, **settings)
+    return {**found, "beta_{1}": 0.7, "beta_{2}": 0.8, "varepsilon": 0.3}
 
 
 def new(memories):
@@ -585,6 +572,9 @@ FORMULAS = {
 #: Formulas that state nothing, and why.
 PLAIN = {
     r"i = 1, \dots, N": "how the points are counted",
+    r"\partial J/\partial b": "a name",
+    r"\partial J/\partial b,\ \partial J/\partial w": "names",
+    r"(\partial J/\partial b,\ \partial J/\partial w)": "names",
 }
 
 

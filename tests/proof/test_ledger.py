@@ -49,6 +49,17 @@ def test_every_float_of_a_record_is_compared_as_a_float():
             assert isinstance(ours, float) == bool(re.fullmatch(r"-?\d+\.\d+", theirs)), theirs
 
 
+def test_a_frozen_parameter_is_not_what_was_published():
+    """The state dict is compared as printed: without requires_grad the record is not found."""
+    books, id = records.read(), "5.3.5/state-dict"
+    printed = records.find(published.record(id), books)
+    for spot in printed.spots:
+        output = books[printed.notebook].cells[spot.cell].outputs[spot.output]
+        output.text = output.text.replace(", requires_grad=True", "")
+    with pytest.raises(LookupError, match=f"{id} is not printed"):
+        records.find(published.record(id), books)
+
+
 def test_the_page_counts_all_of_them():
     total = sum(len(values(id)) for id in published.ids())
     text = shown("ledger.ipynb")

@@ -45,21 +45,19 @@ def test_every_published_float_is_moved_alone_and_by_one_ulp():
 
 @pytest.mark.parametrize("kind", prove.KINDS, ids=lambda kind: kind["kind"])
 def test_a_fault_of_each_kind_can_be_drawn_and_has_its_checks(kind, book):
-    random = Random(1)
-    for _ in range(3):
-        fault = prove.draw(kind, book, random)
-        path = book / fault.file
-        right = path.read_bytes()
-        fault.seed(book)
-        assert path.read_bytes() != right, fault.where
-        path.write_bytes(right)
-        for check in fault.checks:
-            assert (book / check.partition(" ")[0]).exists()
+    fault = prove.draw(kind, book, Random(1))
+    path = book / fault.file
+    right = path.read_bytes()
+    fault.seed(book)
+    assert path.read_bytes() != right, fault.where
+    path.write_bytes(right)
+    for check in fault.checks:
+        assert (book / check.partition(" ")[0]).exists()
 
 
 def test_the_same_seed_draws_the_same_faults(book):
     first, again = (
-        [prove.draw(kind, book, Random(7)).where for kind in prove.KINDS[:8]] for _ in range(2)
+        [prove.draw(kind, book, Random(7)).where for kind in prove.KINDS[:3]] for _ in range(2)
     )
     assert first == again
 
