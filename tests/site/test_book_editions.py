@@ -265,6 +265,9 @@ def test_the_epub_holds_every_page_of_the_book(book, epub_pages):
 def test_the_epub_sets_mathematics_and_describes_its_figures(epub, epub_pages):
     everything = [element for page in epub_pages.values() for element in page.iter()]
     assert any(element.tag.endswith("}math") for element in everything)
+    hats = [element for element in everything if element.tag.endswith("}mover")]
+    assert len(hats) > 10
+    assert all(hat.get("accent") == "true" or len("".join(hat[0].itertext())) > 1 for hat in hats)
     images = [element for element in everything if element.tag == XHTML + "img"]
     assert len(images) >= 20
     for image in images:
