@@ -16,9 +16,10 @@ from xml.etree import ElementTree
 from book import BookError, notebooks, pandoc, read_text
 from book.config import Book, Page
 from book.notebooks import Node
-from book.site import outputs, svg
+from book.site import mathml, outputs, svg
 from book.site.pages import FILE, HERE
 
+MATHML = "http://www.w3.org/1998/Math/MathML"
 SVG = "http://www.w3.org/2000/svg"
 PART = "part-"  # how the file of a part is called in the EPUB
 
@@ -128,16 +129,32 @@ def _name(path: Path, chapters: dict[str, str]) -> None:
                     text = text.replace(f"<title>{file}</title>", f"<title>{title}</title>")
                     text = text.replace(file, f"{name}.xhtml")
                     entry.filename = entry.filename.replace(file, f"{name}.xhtml")
-                content = text.encode("utf-8")
+                content = _with_accents(text).encode("utf-8")
             if entry.filename.endswith(("nav.xhtml", "toc.ncx")):
                 content = _in_parts(content)
             archive.writestr(entry, content, entry.compress_type)
 
 
+def _with_accents(text: str) -> str:
+    """A chapter whose formulas are laid like those of the pages."""
+    before, *rest = text.split("<math ")
+    for one in rest:
+        formula, after = one.split("</math>", 1)
+        plain = f"<math {formula}</math>".replace(f' xmlns="{MATHML}"', "")
+        formula = mathml.laid(plain, styled=False)
+        before += formula.replace("<math", f'<math xmlns="{MATHML}"', 1) + after
+    return before
+
+
 def _in_parts(contents: bytes) -> bytes:
-    """A table of contents, nav.xhtml or toc.ncx, with the chapters after a part below it."""
+    """A table of contents, nav.xhtml or toc.ncx, with the chapters after a part below it.  Its
+    entries are text: what is mathematics in a heading, a reader's menu could not show."""
     root = ElementTree.fromstring(contents)
     space = root.tag.partition("}")[0] + "}"
+    for link in root.iter(f"{space}a"):
+        for source in link.iter(f"{{{MATHML}}}annotation"):
+            source.text = None
+        link.text, link[:] = "".join(link.itertext()), []
     entries = root.find(f".//{space}ol") if root.tag.endswith("html") else root[-1]
     below = None
     for entry in list(entries):

@@ -9,15 +9,17 @@ BARS = {"¯", "‾", "\u0304", "\u0305"}
 SIGNS = dict.fromkeys(BARS, "¯") | {"^": "ˆ", "\u0302": "ˆ", "~": "˜", "\u0303": "˜"}
 
 
-def laid(text: str) -> str:
-    """The element ``math`` with accents that are accents and cells that hold one thing."""
+def laid(text: str, *, styled: bool = True) -> str:
+    """The element ``math`` with accents that are accents and cells that hold one thing; where it is
+    ``styled``, long bars are left to the style sheet."""
     math = ElementTree.fromstring(text)
     for element in list(math.iter()):
         if element.tag == "mover" and element[1].get("accent"):
             base, sign = element
-            if sign.text in BARS and len("".join(base.itertext())) > 1:  # the style sheet draws it
-                element.tag, element.attrib = "mrow", {"class": "overline"}
-                element.remove(sign)
+            if sign.text in BARS and len("".join(base.itertext())) > 1:
+                if styled:
+                    element.tag, element.attrib = "mrow", {"class": "overline"}
+                    element.remove(sign)
             else:
                 element.set("accent", "true")
                 sign.attrib, sign.text = {"stretchy": "false"}, SIGNS.get(sign.text, sign.text)

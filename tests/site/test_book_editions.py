@@ -1,5 +1,6 @@
 """The PDF and the EPUB open and hold the chapter: text, numbers, equations, figures, links."""
 
+import ast
 import html
 import os
 import re
@@ -11,6 +12,8 @@ from xml.etree import ElementTree
 import paper
 import pypdf
 import pytest
+
+from utils import data, gradients
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
@@ -71,6 +74,15 @@ def test_the_pdf_holds_every_page_of_the_book(book, pdf, pdf_text):
     assert pdf.metadata.title == "Linear regression, line by line"
     for page in book.pages:
         assert plain(page.title) in pdf_text
+
+
+def test_the_cover_shows_the_loss_of_the_training_points():
+    source = (paper.ROOT / "book" / "site" / "cover.typ").read_text("utf-8")
+    x, _, y, _ = data.load_chapter_data()
+    b, w = gradients.least_squares(x, y)
+    for name, value in (("mean", x.mean()), ("square", (x * x).mean()), ("best", (b, w))):
+        typed = ast.literal_eval(re.search(rf"#let {name} = (.+)", source)[1])
+        assert typed == pytest.approx(value, abs=5e-5)
 
 
 def test_the_pdf_has_bookmarks(book, pdf):
@@ -265,6 +277,9 @@ def test_the_epub_holds_every_page_of_the_book(book, epub_pages):
 def test_the_epub_sets_mathematics_and_describes_its_figures(epub, epub_pages):
     everything = [element for page in epub_pages.values() for element in page.iter()]
     assert any(element.tag.endswith("}math") for element in everything)
+    hats = [element for element in everything if element.tag.endswith("}mover")]
+    assert len(hats) > 10
+    assert all(hat.get("accent") == "true" or len("".join(hat[0].itertext())) > 1 for hat in hats)
     images = [element for element in everything if element.tag == XHTML + "img"]
     assert len(images) >= 20
     for image in images:
