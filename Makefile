@@ -20,7 +20,7 @@ pytest = $(python) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 # The pages' own Python is fetched with the book, unless PYODIDE=no
 live = $(if $(filter no,$(PYODIDE)),,pyodide)
 no-python = $(if $(live),,--no-python)
-.PHONY: pyodide lock quarto newest help book html serve check test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
+.PHONY: bench-pages pyodide lock quarto newest help book html serve check test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -103,6 +103,9 @@ figures: $(VENV)/all.stamp ## draw figures/ again from Section 5.1
 
 stamp: $(VENV)/all.stamp ## record what the stored outputs hold and what they were made on, for the ledger
 	$(python) -m book.proof.ledger
+
+bench-pages: $(VENV)/all.stamp html ## cut code, shifts; beside a copy of the published site (PUBLISHED=folder) the times too
+	$(python) -m book.proof.bench_pages $(if $(PUBLISHED),--published $(PUBLISHED))
 
 matrix: $(VENV)/all.stamp ## the distances under other Pythons, NumPys and PyTorch kernels (minutes)
 	$(python) -m book.proof.matrix

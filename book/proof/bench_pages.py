@@ -71,7 +71,9 @@ def serve(folder: Path) -> str:
 
 def visit(browser: Browser, base: str, address: str, width: int = 1280, slow: bool = False) -> dict:
     """A first visit: ``moved``, ``paint`` and ``ready`` in milliseconds, ``cut``, which code is."""
-    context = browser.new_context(viewport={"width": width, "height": 900 if width > 500 else 800})
+    phone = width < 500
+    size = {"width": width, "height": 800 if phone else 900}
+    context = browser.new_context(viewport=size, has_touch=phone, is_mobile=phone)
     context.route(lambda url: not url.startswith(base), lambda route: route.abort())
     page = context.new_page()
     page.add_init_script(f"({WATCH})()")

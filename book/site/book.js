@@ -60,20 +60,25 @@
   addEventListener("scroll", ({ target }) => boxes.includes(target) && target.classList.toggle("wide", goesOn(target)), true);
   addEventListener("toggle", reachable, true);
 
-  // ---- After the first sight: what costs a layout, and the explorers, which stand further down ----
-  addEventListener("load", () => {
-    new ResizeObserver(reachable).observe(document.body);
-    if (!document.querySelector("gd-explorer")) return;
+  addEventListener("load", () => new ResizeObserver(reachable).observe(document.body));
+
+  // ---- Explorers stand further down: their script comes when a reader comes near ----
+  const explorers = $$("gd-explorer"), drawings = $$("figure:not(.explorer) > .drawing");
+  const near = new IntersectionObserver((seen) => {
+    if (!seen.some((one) => one.isIntersecting)) return;
+    near.disconnect();
     if (!customElements.get("gd-explorer")) load("gd-explorer.js");
-    // While an explorer is dragged, drawings out of sight are not painted: half of what a frame costs.
-    const drawings = $$("figure:not(.explorer) > .drawing"), still = (value) => drawings.forEach((one) => (one.style.contentVisibility = value));
-    for (const explorer of $$("gd-explorer"))
-      explorer.addEventListener("pointerdown", () => {
-        for (const one of drawings) one.style.containIntrinsicSize = `${one.clientWidth}px ${one.clientHeight}px`;
-        still("auto");
-      });
-    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => still(""));
-  });
+  }, { rootMargin: "150% 0px" });
+  // While one is dragged, drawings out of sight are not painted: half of what a frame costs.
+  const seenAll = () => drawings.forEach((one) => (one.style.contentVisibility = ""));
+  for (const explorer of explorers) {
+    near.observe(explorer);
+    explorer.addEventListener("pointerdown", () => {
+      const sizes = drawings.map((one) => `${one.clientWidth}px ${one.clientHeight}px`);
+      drawings.forEach((one, k) => Object.assign(one.style, { containIntrinsicSize: sizes[k], contentVisibility: "auto" }));
+    });
+  }
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, seenAll);
 
   // ---- Copy ----
   for (const code of $$("pre.code")) {

@@ -607,6 +607,8 @@ def test_the_front_page_says_at_once_what_to_press(engine, shelf, page_of, width
 def test_explorers_run_under_the_policy_of_the_pages(engine, shelf, page_of, name):
     page = page_of(engine)
     engine.open(f"{shelf}/chapters/{name}.html", 1280, 800)
+    come = "document.querySelector('gd-explorer').scrollIntoView({ behavior: 'instant' })"
+    engine.run(f"() => ({come}, customElements.whenDefined('gd-explorer').then(() => 1))")
     page.settle()
     assert page.box(".map canvas")[3] > 300
     assert page.text("#message")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from book.config import Book
+from book.proof import bench_pages
 
 HOST = "http://book.test/"
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +52,27 @@ def visit(chromium, book):
     assert wrong == []
 
 
+# Formulas that part from the sign behind them; rows of formulas whose subscripts are not in line; fades that are missing.
+ASKEW = """() => {
+  const wrong = [], box = (element) => element.getBoundingClientRect();
+  for (const span of document.querySelectorAll(".together"))
+    if (span.getClientRects().length > 1) wrong.push(`parted: ${span.textContent}`);
+  for (const math of document.querySelectorAll("p math[display=inline], figcaption math")) {
+    const next = math.nextSibling, alone = math.parentNode.childNodes.length < 3;
+    if (next?.nodeType === 3 && /^[.,;:!?)]/.test(next.data) && !alone && !math.closest(".together")) wrong.push(`loose: ${next.data}`);
+  }
+  for (const row of document.querySelectorAll("mrow, mtd")) {
+    const letters = [...row.children].filter((one) => one.tagName === "msub" && one.firstElementChild.textContent.length === 1);
+    const lines = letters.map((one) => box(one.lastElementChild).bottom);
+    if (Math.max(...lines) - Math.min(...lines) > 1) wrong.push(`not in line: ${row.textContent}`);
+  }
+  for (const scrolls of document.querySelectorAll("[role=group][aria-label]"))
+    if (scrolls.clientWidth && scrolls.scrollWidth > scrolls.clientWidth + 1 && getComputedStyle(scrolls).maskImage === "none")
+      wrong.push(`no fade: ${scrolls.textContent.slice(0, 40)}`);
+  return wrong;
+}"""
+
+
 def axe(page):
     page.evaluate(AXE)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations'], preload: false})")
@@ -71,6 +93,9 @@ def drawn(page):
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(visit, address):
     page = visit(address)
     page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+    for explorer in page.locator("gd-explorer").all():
+        explorer.scroll_into_view_if_needed()
+        page.wait_for_function("document.querySelector('gd-explorer').shadowRoot")
     assert axe(page) == [], "light"
     page.emulate_media(color_scheme="dark")
     drawn(page)  # an explorer hears of the theme in the next frame
@@ -78,8 +103,28 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(visit, address):
     page.set_viewport_size({"width": 375, "height": 800})
     drawn(page)
     assert axe(page) == [], "375 px"
+    assert page.evaluate(ASKEW) == []
     page.set_viewport_size({"width": 320, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_nothing_moves_while_a_page_comes_and_its_code_fits(chromium, book, address):
+    base = bench_pages.serve(book.folder)
+    for width in (1280, 375):
+        seen = bench_pages.visit(chromium, base, f"{address}.html", width, slow=True)
+        assert seen["moved"] < 0.02
+        assert width < 1280 or not any(seen["cut"])
+
+
+def test_a_page_does_not_wait_long_for_fonts(chromium, book):
+    base = bench_pages.serve(book.folder)
+    page = chromium.new_page()
+    page.route("**/*.woff2", lambda route: None)  # they never come
+    page.goto(f"{base}chapters/5-1-math.html", wait_until="commit")
+    page.get_by_role("heading", name="Linear regression").wait_for(timeout=5000)
+    assert page.evaluate("[...document.fonts].some((font) => font.status === 'loading')")
+    page.close()
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -123,6 +168,23 @@ def test_search_finds_a_word_and_goes_there(visit, file, start):
     page.keyboard.press("Enter")
     page.wait_for_url("**/5-4-dataloader.html#random_split")
     assert page.locator("h1").inner_text().startswith("5.4")
+
+
+def test_search_leads_to_what_teaches_the_word(visit):
+    page = visit("index")
+    page.keyboard.press("/")
+    words = {
+        "learning rate": "learning-rate",
+        "learing rate": "learning-rate",
+        "adam": "adam",
+        "overfit": "overfitting",
+    }
+    for typed, place in (words | {"overfiting": "overfitting", "mini-bat": "mini-batch"}).items():
+        page.get_by_role("combobox").fill(typed)
+        assert place in page.get_by_role("option").first.get_attribute("data-address"), typed
+    addresses = page.evaluate("bookIndex.map((section) => section.u)")
+    assert addresses.count("chapters/glossary.html#adam") == 1
+    assert len(set(addresses)) == len(addresses)
 
 
 @pytest.mark.parametrize("hash", ["#%", "#%E0%A4%A", "#nowhere"])
@@ -251,10 +313,57 @@ def test_explorers_run_under_the_pages_policy(visit):
     )
 
 
-def test_printing_opens_the_folds(visit):
+def test_printing_opens_the_folds_and_leaves_them_as_they_were(visit):
     page = visit("chapters/5-1-math")
+    page.locator("details").first.locator("summary").click()
+    closed = page.locator("details:not([open])").count()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("document.querySelectorAll('details:not([open])').length") == 0
     page.emulate_media(media="print")
     assert not page.locator("nav.book").is_visible()
     assert not page.locator("header.bar").is_visible()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details:not([open])").count() == closed
+    assert page.locator("details").first.get_attribute("open") is not None
+
+
+def test_matrices_columns_and_roots_are_set_close_but_do_not_touch(visit):
+    box = "const box = (element) => element.getBoundingClientRect();"
+    page = visit("chapters/beyond-learning-rate")
+    for left, right in page.evaluate(
+        f"""() => {{ {box} return [...document.querySelectorAll("mtd.center + mtd")].map((cell) =>
+        [box(cell.previousElementSibling.firstElementChild).right, box(cell.firstElementChild).left]); }}"""
+    ):
+        assert right - left > 6
+    page = visit("chapters/beyond-optimizers")
+    gaps = page.evaluate(
+        f"""() => {{ {box} return [...document.querySelectorAll("msqrt")].map((root) =>
+        box(root).right - box(root.lastElementChild).right); }}"""
+    )
+    assert gaps and max(gaps) < 2  # the bar ends where the root does
+    ends = visit("chapters/5-1-math").evaluate(
+        f"""() => {{ {box} return [...document.querySelectorAll("mtr")].slice(0, 2).map((row) =>
+        Math.round(box(row.firstElementChild.firstElementChild).right)); }}"""
+    )
+    assert ends[0] == ends[1]  # left sides of equations end in one line
+
+
+def test_a_finger_finds_copy_above_the_code_and_no_word_of_a_table_is_broken(visit):
+    phone = {"viewport": {"width": 375, "height": 800}, "has_touch": True, "is_mobile": True}
+    page = visit("chapters/5-3-pytorch", **phone)
+    page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+    overlaps = """() => [...document.querySelectorAll(".code-box")].map((box) =>
+      box.querySelector(".copy").getBoundingClientRect().bottom - box.querySelector("pre").getBoundingClientRect().top)"""
+    found = page.evaluate(overlaps)
+    assert len(found) > 30
+    assert max(found) <= 1
+    page = visit("chapters/names", **phone)
+    broken = """() => [...document.querySelectorAll("td code")].filter((code) =>
+      !code.textContent.includes(" ") && code.getClientRects().length > 1).map((code) => code.textContent)"""
+    assert page.evaluate(broken) == []
+
+
+def test_all_pages_begin_at_one_left_edge(visit):
+    edge = "parseFloat(getComputedStyle(document.querySelector('main')).paddingLeft) + document.querySelector('main').getBoundingClientRect().left"
+    pages = ("5-1-math", "glossary", "names", "references")
+    assert len({visit(f"chapters/{name}").evaluate(edge) for name in pages}) == 1
