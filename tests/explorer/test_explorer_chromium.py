@@ -137,16 +137,22 @@ def busy(engine):
     return start
 
 
-def test_a_run_of_850_updates_is_drawn_within_a_frame(visit, busy):
-    """Ten epochs, one point a batch: computed and drawn in less than 16 ms, in the mean of 40."""
+def test_a_run_of_850_updates_is_drawn_within_half_a_frame(visit, busy):
+    """Ten epochs, one point a batch: computed and drawn in less than 8 ms, in the mean of 40."""
     page = visit("5.2")
-    again = "for (let i = 0; i < 40; i++) (e.set({ batch: 1, epochs: 10, b: 0.5 + 0.01 * i }), e.update())"
-    page.ex(f"(() => {{ {again} }})()")  # the browser compiles
+    again = """await new Promise((done) => setTimeout(() => {
+      for (let i = 0; i < 40; i++) {
+        e.set({ batch: 1, epochs: 10, b: 0.5 + 0.01 * i });
+        e.update();
+      }
+      done();
+    }))"""
+    page.ex(again)  # the browser compiles
     worked = busy()
     before = worked()
-    page.ex(f"(() => {{ {again} }})()")
+    page.ex(again)
     assert page.ex("e.run.updates") == 850
-    assert worked() - before < 40 * 16
+    assert 10 < worked() - before < 40 * 8
 
 
 DRAG = """([x, y]) => new Promise((done) => {
