@@ -120,23 +120,39 @@ def test_without_script_and_in_print_the_still_figure_stands(visit, address, eng
     assert image.is_visible() and not app.is_visible()
 
 
-def test_a_run_of_850_updates_is_drawn_within_a_frame(visit):
-    """Ten epochs, one point a batch: computed and drawn in less than 16 ms, median of 40."""
+@pytest.fixture
+def busy(engine):
+    """Start the clock of the page's thread, which does not run while others have the processor."""
+
+    def start():
+        session = engine.page.context.new_cdp_session(engine.page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+        def milliseconds():
+            metrics = session.send("Performance.getMetrics")["metrics"]
+            return 1000 * next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+
+        return milliseconds
+
+    return start
+
+
+def test_a_run_of_850_updates_is_drawn_within_half_a_frame(visit, busy):
+    """Ten epochs, one point a batch: computed and drawn in less than 8 ms, in the mean of 40."""
     page = visit("5.2")
-    times = page.ex(
-        """(() => {
-          const times = [];
-          for (let i = 0; i < 50; i++) {
-            e.set({ batch: 1, epochs: 10, b: 0.5 + 0.01 * i });
-            const begin = performance.now();
-            e.update();
-            times.push(performance.now() - begin);
-          }
-          return times.slice(10).sort((a, b) => a - b);
-        })()"""
-    )
+    again = """await new Promise((done) => setTimeout(() => {
+      for (let i = 0; i < 40; i++) {
+        e.set({ batch: 1, epochs: 10, b: 0.5 + 0.01 * i });
+        e.update();
+      }
+      done();
+    }))"""
+    page.ex(again)  # the browser compiles
+    worked = busy()
+    before = worked()
+    page.ex(again)
     assert page.ex("e.run.updates") == 850
-    assert times[20] < 16, times
+    assert 10 < worked() - before < 40 * 8
 
 
 DRAG = """([x, y]) => new Promise((done) => {
@@ -155,29 +171,19 @@ DRAG = """([x, y]) => new Promise((done) => {
 })"""
 
 
-def test_a_drag_leaves_the_processor_most_of_each_frame(visit):
-    """Seen with ``pytest -s -k drag_leaves``: the frames, and how long the page's thread works in one.
-
-    The thread's own clock is compared, which does not run while others have the processor.
-    """
+def test_a_drag_leaves_the_processor_most_of_each_frame(visit, busy):
+    """Seen with ``pytest -s -k drag_leaves``: the frames, and how long the page's thread works in one."""
     page = visit("5.1", width=1280)
-    window, thread = page.engine.page, page.engine.page.context.new_cdp_session(page.engine.page)
-    thread.send("Performance.enable", {"timeDomain": "threadTicks"})
-
-    def busy():
-        metrics = thread.send("Performance.getMetrics")["metrics"]
-        return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
-
     page.ex("$('.map').scrollIntoView({ block: 'center', behavior: 'instant' })")
-    place = page.spot("map", 1, 1.5)
+    place, worked = page.spot("map", 1, 1.5), busy()
     page.engine.mouse(("move", *place), ("down",))
-    before, frames = busy(), window.evaluate(DRAG, place)
-    works = 1000 * (busy() - before) / len(frames)
+    before, frames = worked(), page.engine.page.evaluate(DRAG, place)
+    each = (worked() - before) / len(frames)
     page.engine.mouse(("up",))
     times = f"median {np.median(frames):.1f} ms, 95 % below {np.quantile(frames, 0.95):.1f} ms"
-    print(f"frames of a drag: {times}; the page's thread works {works:.1f} ms in each")
+    print(f"frames of a drag: {times}; the page's thread works {each:.1f} ms in each")
     assert page.settings() != Explorer("5.1.3/gd").settings
-    assert works < 8, "half of a frame at 60 Hz"
+    assert each < 8, "half of a frame at 60 Hz"
 
 
 def test_the_readable_script_and_the_one_on_the_page_show_the_same(visit, site):
