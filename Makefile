@@ -20,7 +20,7 @@ pytest = $(python) -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder
 # The pages' own Python is fetched with the book, unless PYODIDE=no
 live = $(if $(filter no,$(PYODIDE)),,pyodide)
 no-python = $(if $(live),,--no-python)
-.PHONY: bench-pages pyodide lock quarto newest help book html serve check test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
+.PHONY: bench-live bench-pages pyodide lock quarto newest help book html serve check test test-gpu tolerant lint notebooks figures measure stamp matrix prove clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -106,6 +106,9 @@ stamp: $(VENV)/all.stamp ## record what the stored outputs hold and what they we
 
 bench-pages: $(VENV)/all.stamp html ## cut code, shifts; beside a copy of the published site (PUBLISHED=folder) the times too
 	$(python) -m book.proof.bench_pages $(if $(PUBLISHED),--published $(PUBLISHED))
+
+bench-live: $(VENV)/all.stamp $(live) html ## Python in the pages: bytes and seconds, beside JupyterLite
+	$(python) -m book.proof.bench_live
 
 matrix: $(VENV)/all.stamp ## the distances under other Pythons, NumPys and PyTorch kernels (minutes)
 	$(python) -m book.proof.matrix

@@ -28,8 +28,22 @@ def libraries(code: str, ours: Ours) -> set[str]:
     return found
 
 
-def runnable(cells: list[tuple[str, bool]], ours: Ours, known: set[str]) -> list[bool]:
-    """Which cells of a page run where only the libraries ``known`` are.
+def modules(tree: ast.AST) -> Iterator[str]:
+    """The full names of the modules that are imported, or may be, from a package."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+
+
+def bound(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The names that an import makes."""
+    return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+
+
+def runnable(cells: list[tuple[str, bool]], ours: Ours, elsewhere: set[str]) -> list[bool]:
+    """Which cells of a page run where the libraries ``elsewhere`` are not.
 
     A cell needs what the names need that it uses; an import alone uses nothing.  And a cell that shows
     nothing does not run if all that it makes is for cells that do not: an answer is made for its check.
@@ -38,9 +52,10 @@ def runnable(cells: list[tuple[str, bool]], ours: Ours, known: set[str]) -> list
     """
     lost, used, made, runs = set(), [], [], []
     for code, _ in cells:
-        absent = {name for name, needs in _imported(ast.parse(code), ours) if needs - known}
-        for names, found in zip((used, made), _names(code, absent)):
-            names.append(found)
+        absent = _absent(code, ours, elsewhere)
+        names = _names(code, absent)
+        used.append(names[0])
+        made.append(names[1])
         runs.append(not used[-1] & (lost | absent))
         lost = absent | (lost - made[-1] if runs[-1] else lost | made[-1])
     for place in reversed(range(len(cells))):
@@ -50,65 +65,32 @@ def runnable(cells: list[tuple[str, bool]], ours: Ours, known: set[str]) -> list
     return runs
 
 
+def _absent(code: str, ours: Ours, elsewhere: set[str]) -> set[str]:
+    """The names that code imports and that need what is elsewhere: a library, or the book's own
+    function that imports one when it is called."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if not isinstance(node, (ast.Import, ast.ImportFrom)):
+            continue
+        if (text := ours(getattr(node, "module", None) or node.names[0].name)) is None:
+            found |= {*bound(node)} if libraries(ast.unparse(node), ours) & elsewhere else set()
+            continue
+        for part in ast.parse(text).body:
+            inside = {module.partition(".")[0] for module in modules(part)}
+            if isinstance(part, ast.FunctionDef) and inside & elsewhere:
+                found |= {part.name} & {*bound(node)}
+    return found
+
+
 def _names(code: str, absent: set[str]) -> tuple[set[str], set[str]]:
     """The names that a cell uses before it makes them, and those that it makes; ``absent`` is not made."""
     used, made = set(), set()
-    top = compile(code, "cell", "exec")
-    for step in dis.get_instructions(top):
-        if step.opname == "LOAD_NAME" and step.argval not in made:
-            used.add(step.argval)
-        elif step.opname == "STORE_NAME" and step.argval not in absent:
-            made.add(step.argval)
-    waiting = [part for part in top.co_consts if hasattr(part, "co_code")]
-    for function in waiting:  # it grows: functions have functions inside
-        waiting += [part for part in function.co_consts if hasattr(part, "co_code")]
-        steps = dis.get_instructions(function)
-        used |= {s.argval for s in steps if s.opname in ("LOAD_GLOBAL", "LOAD_NAME")} - made
+    waiting = [top := compile(code, "cell", "exec")]
+    for part in waiting:  # it grows: functions have functions inside
+        waiting += [inside for inside in part.co_consts if hasattr(inside, "co_code")]
+        for step in dis.get_instructions(part):
+            if step.opname in ("LOAD_NAME", "LOAD_GLOBAL") and step.argval not in made:
+                used.add(step.argval)
+            elif step.opname == "STORE_NAME" and part is top and step.argval not in absent:
+                made.add(step.argval)
     return used, made
-
-
-def without(tree: ast.Module, known: set[str], ours: Ours) -> dict[str, str]:
-    """Take the imports of libraries that are not known out of a cell.
-
-    Returns: for each name that they would have bound, the library.
-    """
-    names = {}
-    for node in [*tree.body]:
-        needs = libraries(ast.unparse(node), ours) - known if _is_import(node) else ()
-        if needs and not any(ours(name) for name in modules(node)):
-            tree.body.remove(node)
-            names |= {_bound(alias): min(needs) for alias in node.names}
-    return names
-
-
-def _is_import(node) -> bool:
-    return isinstance(node, (ast.Import, ast.ImportFrom))
-
-
-def _bound(alias: ast.alias) -> str:
-    return alias.asname or alias.name.partition(".")[0]
-
-
-def modules(tree: ast.AST) -> Iterator[str]:
-    """The full names of the modules that are imported, or may be, from a package."""
-    for node in filter(_is_import, ast.walk(tree)):
-        base = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
-        yield from ([base[:-1]] if base else [])
-        yield from (base + alias.name for alias in node.names)
-
-
-def _imported(tree: ast.AST, ours: Ours) -> Iterator[tuple[str, set[str]]]:
-    """Each name that is imported, and the libraries that whoever uses it needs."""
-    for node in filter(_is_import, ast.walk(tree)):
-        module = getattr(node, "module", None)
-        for alias in node.names:
-            if (text := ours(module or alias.name)) is None:
-                yield _bound(alias), libraries(ast.unparse(node), ours)
-            else:  # a function of ours may import a library when it is called
-                inside = (
-                    part for part in ast.parse(text).body if getattr(part, "name", "") == alias.name
-                )
-                needs = (
-                    libraries(ast.unparse(part), ours) for part in inside if hasattr(part, "body")
-                )
-                yield _bound(alias), set().union(*needs)

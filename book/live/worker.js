@@ -86,9 +86,8 @@ async function run({ code, name, alts }) {
     const absent = more.filter((one) => !(one.name in python.loadedPackages));
     if (absent.length) throw new Error(`${absent[0].name} did not come. Is there a network?`);
   }
-  const known = Object.values(lock.packages).flatMap((one) => one.imports);
   postMessage({ kind: "running" }); // so that the page says so before Python takes this thread
-  runner.run(code, name, python.toPy(known), python.toPy(alts), say);
+  runner.run(code, name, python.toPy(lock.elsewhere), python.toPy(alts), say);
 }
 
 let ready;

@@ -16,9 +16,9 @@ def run(monkeypatch):
     monkeypatch.setattr(runner, "NAMESPACE", {"__name__": "__main__"})
     monkeypatch.setenv("MPLBACKEND", "svg")
 
-    def one(code, alts=(), known=("numpy", "matplotlib")):
+    def one(code, alts=(), elsewhere=(("torch", "PyTorch"),)):
         shown = []
-        runner.run(code, "Code 1", list(known), list(alts), lambda *what: shown.append(what))
+        runner.run(code, "Code 1", dict(elsewhere), list(alts), lambda *what: shown.append(what))
         return shown
 
     return one
@@ -59,7 +59,7 @@ def test_an_error_is_one_line_and_its_traceback_begins_in_the_cell(run, code, sh
 def test_what_does_not_run_in_a_page_says_so_only_where_it_is_used(run):
     assert run("import torch\nfrom torch import nn\nimport numpy as np") == []
     for code in ("torch.ones(2)", "class M(nn.Module): ...", "nn(1)"):
-        assert "torch does not run in a page" in run(code)[-1][1]
+        assert "PyTorch does not run in a page" in run(code)[-1][1]
 
 
 def test_a_figure_is_drawn_as_the_stored_one(run):
