@@ -80,7 +80,7 @@ def visit(browser: Browser, base: str, address: str, width: int = 1280, slow: bo
     if slow:
         context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW)
     page.goto(base + address, wait_until="load")
-    page.wait_for_function("seen.paint")
+    page.wait_for_function("() => seen.paint")
     page.wait_for_timeout(700 if slow else 300)
     seen = page.evaluate("seen") | {"cut": page.evaluate(CUT)}
     timing = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"

@@ -7,22 +7,21 @@
   } catch (error) {
     // Storage is closed to this page: follow the system.
   }
-  // Over HTTP the fonts that every page has are fetched at once; a file may not.
-  if (location.protocol !== "file:")
-    for (var name of ["regular", "semibold"]) {
-      var link = document.createElement("link");
-      Object.assign(link, { rel: "preload", as: "font", type: "font/woff2", crossOrigin: "anonymous" });
-      link.href = document.currentScript.src.replace("theme.js", "fonts/serif-" + name + ".woff2");
-      document.head.append(link);
-    }
-  // The text waits for its fonts, 0.4 s at most, so that no line moves when they come. The code's font is as wide as
-  // what stands in for it.
+  // The fonts are fetched at once, and the text waits for them, 0.4 s at most, so that no line moves when they come.
+  // (The code's font is as wide as what stands in for it.)
   document.documentElement.classList.add("waiting");
-  var show = () => document.documentElement.classList.remove("waiting");
+  var fonts = document.currentScript.src.replace("theme.js", "fonts/");
+  function font(file, family, look) {
+    var face = new FontFace(family, "url(" + fonts + file + ".woff2)", Object.assign({ display: "swap" }, look));
+    document.fonts.add(face);
+    return face.load();
+  }
+  var coming = [font("serif-regular", "Book Serif"), font("serif-semibold", "Book Serif", { weight: "600 700" })];
+  coming.push(font("serif-italic", "Book Serif", { style: "italic" }));
   requestAnimationFrame(() => {
-    var fonts = ["1em Book Serif", "600 1em Book Serif", "italic 1em Book Serif"];
-    if (document.querySelector("math")) fonts.push("1em Book Math");
-    Promise.all(fonts.map((font) => document.fonts.load(font))).then(show, show);
+    var show = () => document.documentElement.classList.remove("waiting");
+    if (document.querySelector("math")) coming.push(font("math", "Book Math"));
+    Promise.all(coming).then(show, show);
     setTimeout(show, 400);
   });
 })();

@@ -95,7 +95,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(visit, address):
     page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
     for explorer in page.locator("gd-explorer").all():
         explorer.scroll_into_view_if_needed()
-        page.wait_for_function("document.querySelector('gd-explorer').shadowRoot")
+        page.wait_for_function("() => document.querySelector('gd-explorer').shadowRoot")
     assert axe(page) == [], "light"
     page.emulate_media(color_scheme="dark")
     drawn(page)  # an explorer hears of the theme in the next frame
