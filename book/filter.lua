@@ -381,14 +381,6 @@ handlers = {
   end,
   Inlines = function(inlines)
     if edition == "html" then return together(inlines) end
-    if edition ~= "notebook" then return end
-    -- A sign between spaces is no markup.
-    for i = 2, #inlines do
-      if inlines[i].t == "Str" and inlines[i].text:match("^[<>*]=?$") and inlines[i - 1].t == "Space" then
-        inlines[i] = pandoc.RawInline("commonmark", inlines[i].text)
-      end
-    end
-    return inlines
   end,
   Str = function(str)
     if str.text:find("{{<", 1, true) then refuse("a Quarto shortcode: " .. str.text) end

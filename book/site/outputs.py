@@ -83,11 +83,9 @@ def _shown(output: Node, options: dict, place: str, drawings: dict) -> Node | No
         return _bundle("text/markdown", name)
     if html.script:
         raise BookError("an output with a script")
-    return (
-        _bundle("text/html", data["text/html"])
-        if "text/html" in data
-        else _text(data.get("text/plain", ""))
-    )
+    if "text/html" in data:
+        return _bundle("text/html", data["text/html"])
+    return _text(data.get("text/plain", ""))
 
 
 def _text(text: str) -> Node | None:

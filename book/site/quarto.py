@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,8 +51,7 @@ def add_what_is_linked() -> None:
     whole = "QUARTO_PROJECT_RENDER_ALL" in os.environ
     html_only = "BOOK_HTML_ONLY" in os.environ or (there and not whole)
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            render.accompany(Book.read(ROOT), out, Path(scratch), html_only, print)
+        render.accompany(Book.read(ROOT), out, html_only, print)
     except render.BookError as error:
         sys.exit(str(error))
 

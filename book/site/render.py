@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,10 +41,9 @@ def squeezed(path: Path) -> str:
 def write_assets(book: Book, out: Path) -> None:
     """Everything around the pages: style, scripts, fonts, licences; a sitemap if there is an address."""
     assets = out / "assets"
-    shutil.copytree(HERE / "licences", assets / "licences", dirs_exist_ok=True)
-    shutil.copytree(
-        HERE / "fonts", assets / "fonts", ignore=lambda *_: ["README.md"], dirs_exist_ok=True
-    )
+    unread = shutil.ignore_patterns("README.md")
+    for name in ("licences", "fonts"):
+        shutil.copytree(HERE / name, assets / name, ignore=unread, dirs_exist_ok=True)
     for name in WEB:
         shutil.copy(HERE / name, assets)
     (assets / "book.js").write_text(squeezed(HERE / "book.js"), "utf-8")
@@ -179,9 +179,7 @@ def swap(built: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def fill(
-    book: Book, built: Path, scratch: Path, renderer: str, html_only: bool, python: bool, say
-) -> None:
+def fill(book: Book, built: Path, renderer: str, html_only: bool, python: bool, say) -> None:
     """Everything that the book consists of, into the folder ``built``."""
     quarto, why = find_quarto(renderer)
     say(f"Rendering {len(book.pages)} pages with {'Quarto' if quarto else 'Pandoc'} ({why})")
@@ -196,16 +194,16 @@ def fill(
         write_assets(book, built)
         python = python and files.place(book, built / "assets", say)
         write_pages(book, built, book.pages, {}, say, editions=not html_only, python=python)
-        accompany(book, built, scratch, html_only, say)
+        accompany(book, built, html_only, say)
 
 
-def accompany(book: Book, built: Path, scratch: Path, html_only: bool, say) -> None:
+def accompany(book: Book, built: Path, html_only: bool, say) -> None:
     """What the pages of either edition link to; and a page for addresses that are none."""
     shutil.copy(HERE / "404.html", built)
     say(f"  {len(export.export_all(book, built))} notebooks to download")
-    if not html_only:
-        for name, make in (("PDF", editions.pdf), ("EPUB", editions.epub)):
-            path = make(book, built, scratch)
+    for name, make in () if html_only else (("PDF", editions.pdf), ("EPUB", editions.epub)):
+        with tempfile.TemporaryDirectory() as scratch:
+            path = make(book, built, Path(scratch))
             say(f"  {name}: {path.name}, {path.stat().st_size / 1000:.0f} kB")
 
 
@@ -226,18 +224,14 @@ def build(
         raise BookError(f"{out}: the book cannot be built there, it is not a folder of its own")
     out.parent.mkdir(parents=True, exist_ok=True)
     tidy(out)
-    built, scratch = (
-        out.with_name(f"{out.name}.tmp-{kind}{os.getpid()}") for kind in ("", "work-")
-    )
-    for folder in (built, scratch):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+    built = out.with_name(f"{out.name}.tmp-{os.getpid()}")
+    shutil.rmtree(built, ignore_errors=True)
+    built.mkdir()
     try:
-        fill(book, built, scratch, renderer, html_only, python, say)
+        fill(book, built, renderer, html_only, python, say)
         swap(built, out)
     finally:
         shutil.rmtree(built, ignore_errors=True)
-        shutil.rmtree(scratch, ignore_errors=True)
     say(
         f"{len(book.pages)} pages{'' if html_only else ', PDF, EPUB'}"
         f" in {time.perf_counter() - begin:.1f} s. Open {out / 'index.html'}"
@@ -250,19 +244,17 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--renderer", choices=["auto", "quarto", "pandoc"], default="auto")
     parser.add_argument("--html-only", action="store_true", help="no PDF and no EPUB")
-    parser.add_argument("--no-python", action="store_true", help="no cells that run in the pages")
+    parser.add_argument(
+        "--no-python", dest="python", action="store_false", help="no cells that run in the pages"
+    )
     parser.add_argument("--project", type=Path, default=Path.cwd(), help="where _quarto.yml is")
-    parser.add_argument("--output", type=Path, help="the folder to build (default: output-dir)")
+    parser.add_argument(
+        "--output", dest="out", type=Path, help="the folder to build (default: output-dir)"
+    )
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        build(
-            options.project,
-            options.output,
-            renderer=options.renderer,
-            html_only=options.html_only,
-            python=not options.no_python,
-        )
+        build(**vars(options))
     except (BookError, OSError) as error:
         print(f"The book was not built, and the last one is as it was.\n{error}", file=sys.stderr)
         return 1
