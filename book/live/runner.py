@@ -43,10 +43,9 @@ class Absent:
 class Shown(io.TextIOBase):
     """What a cell shows, sent to the page in order; standard output while the cell runs."""
 
-    drawings = 0  # of the page: no two share a name
-
-    def __init__(self, alts, show):
+    def __init__(self, place, alts, show):
         self.alts, self.show, self.waiting, self.count, self.last = [*alts], show, [], 0, 0.0
+        self.names = 100_000 * (place + 1)  # of what the cell draws: no two of a page are the same
 
     def write(self, text: str) -> int:
         if self.count <= MOST:
@@ -76,8 +75,7 @@ class Shown(io.TextIOBase):
 
     def drawing(self, kind: str, text: str, alt: str, more: str = "") -> None:
         page = svg.Page()
-        Shown.drawings += 1
-        page.count = 10_000 * Shown.drawings
+        page.count = self.names = self.names + 10_000
         self.flush()
         self.show(kind, page.inline(text, alt), more)
 
@@ -109,13 +107,13 @@ def needs(code: str) -> list[str]:
         return []
 
 
-def run(code: str, name: str, elsewhere: dict[str, str], alts: list[str], show) -> None:
+def run(code: str, name: str, place: int, elsewhere: dict[str, str], alts, show) -> None:
     """Run a cell and show what it prints, draws and is.
 
-    Parameters: name, the cell's, in tracebacks; elsewhere, the libraries that do not run here, and
-    what they are called; alts, what to say of its figures to those who do not see them.
+    Parameters: name, the cell's, in tracebacks; place, its own among the page's; elsewhere, the
+    libraries that do not run here, and what they are called; alts, what to say of its figures.
     """
-    shown, before = Shown(alts, show), (sys.stdout, sys.stderr)
+    shown, before = Shown(place, alts, show), (sys.stdout, sys.stderr)
     sys.stdout = sys.stderr = shown
     linecache.cache[name] = len(code), None, code.splitlines(True), name
     try:

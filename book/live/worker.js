@@ -77,7 +77,7 @@ async function start(libraries) {
   runner = python.pyimport("book.live.runner");
 }
 
-async function run({ code, name, alts }) {
+async function run({ code, name, place, alts }) {
   const libraries = runner.needs(code).toJs();
   const more = packages(libraries).filter((one) => !(one.name in python.loadedPackages));
   if (more.length) {
@@ -87,7 +87,7 @@ async function run({ code, name, alts }) {
     if (absent.length) throw new Error(`${absent[0].name} did not come. Is there a network?`);
   }
   postMessage({ kind: "running" }); // so that the page says so before Python takes this thread
-  runner.run(code, name, python.toPy(lock.elsewhere), python.toPy(alts), say);
+  runner.run(code, name, place, python.toPy(lock.elsewhere), python.toPy(alts), say);
 }
 
 let ready;

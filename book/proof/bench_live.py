@@ -42,7 +42,7 @@ print("seconds", min(times))
 ALONE = """(code) => new Promise((done) => {
   const worker = new Worker("../assets/live/worker.js", { type: "module" });
   worker.onmessage = ({ data }) => data.kind === "done" && (worker.terminate(), done());
-  worker.postMessage({ code, name: "cell", alts: [], libraries: ["numpy"] });
+  worker.postMessage({ code, name: "cell", place: 0, alts: [], libraries: ["numpy"] });
 })"""
 
 

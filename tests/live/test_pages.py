@@ -44,6 +44,8 @@ def test_every_cell_shows_what_is_stored_and_every_published_number_is_there(
     assert [cell["ran"] for cell in cells] == [cell["stored"] for cell in cells]
     assert [cell["wrong"] for cell in cells] == [0] * len(cells)
     assert all(stored == ran for stored, ran in (cell["figures"] for cell in cells))
+    ids = engine.run("() => [...document.querySelectorAll('[id]')].map((one) => one.id)")
+    assert len(ids) == len({*ids})  # a drawing refers to what is its own
     notebook = notebooks.load(ROOT / f"chapters/{name}.ipynb")
     marked = [
         notebooks.options(cell.source)[0].get("classes")

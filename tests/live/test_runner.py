@@ -16,9 +16,11 @@ def run(monkeypatch):
     monkeypatch.setattr(runner, "NAMESPACE", {"__name__": "__main__"})
     monkeypatch.setenv("MPLBACKEND", "svg")
 
-    def one(code, alts=(), elsewhere=(("torch", "PyTorch"),)):
+    def one(code, alts=(), place=0, elsewhere=(("torch", "PyTorch"),)):
         shown = []
-        runner.run(code, "Code 1", dict(elsewhere), list(alts), lambda *what: shown.append(what))
+        runner.run(
+            code, "Code 1", place, dict(elsewhere), list(alts), lambda *what: shown.append(what)
+        )
         return shown
 
     return one
@@ -70,7 +72,7 @@ def test_a_figure_is_drawn_as_the_stored_one(run):
     [(kind, svg, _)] = run(cells["480999ff"], ["What it shows"])
     assert kind == "figure" and 'aria-label="What it shows"' in svg
     assert svg.startswith('<svg role="img"') and "style" not in svg and "<metadata" not in svg
-    [(_, again, _)] = run(cells["480999ff"])
+    [(_, again, _)] = run(cells["480999ff"], place=1)
     assert svg.split("id=")[1] != again.split("id=")[1]  # no name twice in a page
     kind, _, tag = run("Explorer('5.1.3/gd')")[-1]
     assert kind == "explorer" and tag.startswith("<gd-explorer data-config=")
