@@ -216,12 +216,15 @@ def _document(book: Book, page: Page, edition: str, scratch: Path, notebook, dra
             text = drawings[source].svg
         else:
             text = read_text(book.root / page.source.parent / source, f"{page.source}: {source}")
-        short = svg.Page().inline(text, dict(attributes[2])["alt"])
         target[0] = f"media/{page.source.stem}-{Path(source).stem}.svg"
-        (scratch / target[0]).write_text(short.replace("<svg", f'<svg xmlns="{SVG}"', 1), "utf-8")
+        root = svg.parsed(text)
+        for path in root.iter(f"{{{SVG}}}path"):
+            path.set("d", svg.rounded(svg.simplified(path.get("d", ""))))
+        ElementTree.register_namespace("", SVG)
+        ElementTree.ElementTree(root).write(scratch / target[0], "utf-8")
         if edition == "typst" and "width" not in dict(attributes[2]):
             # On paper smaller than drawn, and never wider than the text, of 402 points.
-            box = svg.parsed(text).get("viewBox", "0 0 400 0").split()
+            box = root.get("viewBox", "0 0 400 0").split()
             attributes[2].append(["width", f"{min(100, float(box[2]) * 0.78 / 4.02):.0f}%"])
     return document
 

@@ -10,8 +10,10 @@ from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
 import paper
+import PIL.Image
 import pypdf
 import pytest
+import typst
 
 from utils import data, gradients
 
@@ -285,6 +287,22 @@ def test_the_epub_sets_mathematics_and_describes_its_figures(epub, epub_pages):
     for image in images:
         assert len(image.get("alt", "")) >= 60
     assert not any(element.tag == XHTML + "script" for element in everything)
+
+
+def test_every_dot_of_a_drawing_is_on_paper(epub, epub_pages, tmp_path):
+    """Section 5.1.1 shows five candidates as points.  Typst draws no line of no length, by which a
+    browser makes dots; no stroke of a letter is half as wide as a dot."""
+    images = epub_pages["EPUB/text/5-1-math.xhtml"].iter(XHTML + "img")
+    place = next(image.get("src") for image in images if "Five points stand" in image.get("alt"))
+    (tmp_path / "drawing.svg").write_bytes(epub["EPUB/" + place.removeprefix("../")])
+    (tmp_path / "page.typ").write_text(
+        '#set page(width: auto, height: auto)\n#image("drawing.svg")', "utf-8"
+    )
+    typst.compile(str(tmp_path / "page.typ"), str(tmp_path / "page.png"), ppi=144)
+    with PIL.Image.open(tmp_path / "page.png") as picture:
+        points = picture.convert("RGB").tobytes()
+    for colour in ("1f5fa8", "c8500a"):
+        assert bytes.fromhex(colour) * 10 in points
 
 
 def test_the_links_of_the_epub_resolve(epub_pages):
