@@ -291,12 +291,12 @@ def test_what_is_linked_to_inside_a_fold_is_unfolded(visit, book):
     page = visit("chapters/5-5-exercises")
     page.evaluate("document.querySelector('details.callout .callout-body').id = 'inside'")
     page.evaluate("location.hash = 'inside'")
-    page.wait_for_function("document.getElementById('inside').closest('details').open")
+    page.wait_for_function("() => document.getElementById('inside').closest('details').open")
 
 
 def test_wide_boxes_are_reached_by_the_keyboard_and_others_are_not(visit):
     page = visit("chapters/5-1-math", viewport={"width": 375, "height": 800})
-    page.wait_for_function("document.querySelector('pre.code[tabindex]')")
+    page.wait_for_function("() => document.querySelector('pre.code[tabindex]')")
     for box in page.locator("[role=group][aria-label]").all():
         wide, reached = box.evaluate(
             "b => [b.scrollWidth > b.clientWidth && b.clientWidth > 0, b.tabIndex === 0]"
@@ -309,7 +309,7 @@ def test_explorers_run_under_the_pages_policy(visit):
     page = visit("chapters/5-1-math")
     page.locator("gd-explorer").first.scroll_into_view_if_needed()
     page.wait_for_function(
-        "document.querySelector('gd-explorer').shadowRoot?.adoptedStyleSheets.length"
+        "() => document.querySelector('gd-explorer').shadowRoot?.adoptedStyleSheets.length"
     )
 
 
