@@ -31,6 +31,9 @@ WATCH = """() => {
   watch("layout-shift", (entry) => (seen.moved += entry.value));
   watch("largest-contentful-paint", (entry) => (seen.paint = entry.startTime));
 }"""
+PAINTED = (
+    "new Promise((done) => (function look() { seen.paint ? done() : setTimeout(look, 50); })())"
+)
 CUT = """() => [...document.querySelectorAll("pre.code")].map((code) => {
   for (let fold = code.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   return code.scrollWidth > code.clientWidth;
@@ -80,7 +83,7 @@ def visit(browser: Browser, base: str, address: str, width: int = 1280, slow: bo
     if slow:
         context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW)
     page.goto(base + address, wait_until="load")
-    page.wait_for_function("() => seen.paint")
+    page.evaluate(PAINTED)
     page.wait_for_timeout(700 if slow else 300)
     seen = page.evaluate("seen") | {"cut": page.evaluate(CUT)}
     timing = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
