@@ -461,6 +461,8 @@ FORMULAS = {
     ],
     "5-4-dataloader": [("0.1^2 = 0.01", says(data.NOISE**2, data.NOISE**2))],
     "5-5-exercises": [
+        ("b = 2.3", {"b": data.TRUE_B}),
+        ("w = 1.2", {"w": data.TRUE_W}),
         ("(2.3, 1.2)", says(LINE), 2),
         *((f"({pair[0]:g}, {pair[1]:g})", says(np.array(pair))) for pair in figures.CANDIDATES),
         ("(1.0, 1.5)", says(START), 3),
@@ -545,6 +547,7 @@ FORMULAS = {
         ("1/84", says(1 / 2 / 42)),
         ("1/86", says(1 / 2 / 43)),
         ("N_r W / N", says("share", of=shards)),
+        (r"\eta = 0.2", eta(0.2, "lr=0.2")),
         (r"\eta = 0.1", eta(0.1, "0.1")),
     ],
     "different": [
