@@ -548,6 +548,7 @@ FORMULAS = {
         ("1/86", says(1 / 2 / 43)),
         ("N_r W / N", says("share", of=shards)),
         (r"\eta = 0.2", eta(0.2, "lr=0.2")),
+        (r"\eta = 0.8", {"eta": 0.1 * 8}),  # eight workers
         (r"\eta = 0.1", eta(0.1, "0.1")),
     ],
     "different": [
