@@ -578,7 +578,6 @@ PLAIN = {
     r"i = 1, \dots, N": "how the points are counted",
     r"\partial J/\partial b": "a name",
     r"\partial J/\partial w": "a name",
-    r"\partial J/\partial b,\ \partial J/\partial w": "names",
     r"(\partial J/\partial b,\ \partial J/\partial w)": "names",
 }
 
