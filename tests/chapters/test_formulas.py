@@ -484,6 +484,8 @@ FORMULAS = {
         (r"\partial e/\partial v = -x^2", parabola),
         (r"\partial e^2/\partial v = 2 e", parabola),
         ("v = 0", {"v": 0.0}),
+        ("b = 2.3", {"b": data.TRUE_B}),
+        ("w = 1.2", {"w": data.TRUE_W}),
         (r"\eta = 0.2", eta(0.2, "0.2")),
         (r"\hat y = b + w_1 x_1 + w_2 x_2", plane),
         (r"\eta = 0.02", eta(0.02, "0.02")),
@@ -550,6 +552,8 @@ FORMULAS = {
         (r"\eta = 0.2", eta(0.2, "lr=0.2")),
         (r"\eta = 0.8", {"eta": 0.1 * 8}),  # eight workers
         (r"\eta = 0.1", eta(0.1, "0.1")),
+        (r"\eta = 0.2", eta(0.2, "lr=0.2")),
+        (r"\eta = 0.8", {"eta": 8 * 0.1}),
     ],
     "different": [
         (r"2^{-52} \approx 2.2", {"is": [np.finfo(float).eps], "approx": 0.01, "atol": 0}),
