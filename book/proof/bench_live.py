@@ -50,7 +50,8 @@ def weight(folder: Path, urls: list[str]) -> int:
     """The bytes of these files as a host sends them, texts compressed."""
     total = 0
     for url in set(urls):
-        content = (folder / urlsplit(url).path.lstrip("/")).read_bytes()
+        path = folder / urlsplit(url).path.lstrip("/")
+        content = path.read_bytes() if path.is_file() else b""
         text = url.endswith((".js", ".mjs", ".css", ".json", ".html"))
         total += len(gzip.compress(content) if text else content)
     return total
