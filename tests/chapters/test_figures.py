@@ -670,6 +670,10 @@ def test_the_squares_of_the_residuals_are_squares():
         assert square.get_width() == square.get_height() == pytest.approx(abs(height - on_line))
         ends = square.get_y(), square.get_y() + square.get_height()
         assert max(ends) == pytest.approx(max(height, on_line))
+    beside, inside, along = (text.get_position() for text in ax.texts)
+    assert 0 < square.get_x() - beside[0] < 0.05 and ends[0] < beside[1] < ends[1]
+    assert square.get_bbox().contains(*inside)
+    assert abs(y0 + w * along[0] - along[1]) < 0.2
 
 
 def test_the_way_downhill_is_minus_the_gradient():
