@@ -101,7 +101,9 @@ def run(page, cell):
 def write(page, cell, code):
     """Put other code into a cell, by the keyboard, and run it."""
     cell.get_by_role("button", name="Edit").click()
-    cell.get_by_role("textbox").wait_for()
+    editor = cell.get_by_role("textbox")
+    editor.wait_for()
+    editor.focus()  # the button has the focus until the editor is there
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(code)
     page.keyboard.press("Shift+Enter")
