@@ -61,7 +61,7 @@ lock: $(VENV)/render.stamp ## lock all versions, with hashes, after a change of 
 	$(lock) requirements.txt | awk '/^[a-z0-9]/ { keep = !/^(torch|triton|nvidia-|cuda-)/ } keep' > book/all.lock
 
 quarto: $(VENV)/render.stamp ## install Quarto into the environment; `make book` then uses it
-	@$(pip) -r requirements-quarto.txt
+	@$(pip) -r book/requirements-quarto.txt
 
 pyodide: $(VENV)/render.stamp ## fetch the Python that runs the pages' cells in a browser (PYODIDE=no: do without)
 	@$(python) -m book.live.files

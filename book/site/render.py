@@ -116,7 +116,7 @@ def find_quarto(renderer: str) -> tuple[str | None, str]:
     if renderer == "quarto":
         raise BookError(
             "there is no quarto beside the running Python or on the PATH:"
-            f" {sys.executable} -m pip install -r requirements-quarto.txt, or --renderer pandoc"
+            f" {sys.executable} -m pip install -r book/requirements-quarto.txt, or --renderer pandoc"
         )
     return None, "no quarto beside the running Python or on the PATH"
 
