@@ -31,7 +31,13 @@ os.environ["GITHUB_REPOSITORY"] = ""
 #: What `make check` leaves to `make test`: whatever wants the built book or a browser, and these.
 #: `make test` begins with them in this order, the longest first, so that no worker is alone at the end.
 SLOW_FIXTURES = {"book", "chromium", "verdicts"}
-SLOW_FILES = ["test_explorer_browser", "test_recorded", "test_export_runs", "test_book_browser"]
+SLOW_FILES = [
+    "test_pages",
+    "test_explorer_browser",
+    "test_recorded",
+    "test_export_runs",
+    "test_book_browser",
+]
 SLOW_FILES += ["test_beyond_workers", "test_book_build", "test_make", "test_serve", "test_beyond"]
 SLOW_FILES += ["test_explorer_chromium", "test_prove", "test_run", "test_export", "test_figures"]
 SLOW_FILES += ["test_ledger", "test_tolerant", "test_quarto_rendered"]

@@ -44,6 +44,8 @@ def visit(chromium, book):
         page.on("requestfailed", lambda r: wrong.append(f"failed: {r.url}"))
         base = book.folder.as_uri() + "/" if file else HOST
         page.goto(f"{base}{address}.html{hash}")
+        # The text waits for its fonts, and until then nothing on the page can have the focus.
+        page.locator("html:not(.waiting)").wait_for(state="attached")
         return page
 
     yield open_page
