@@ -147,9 +147,11 @@ def _addresses(root: Path, site: str | None, repository: str | None) -> tuple:
     has its book on GitHub Pages unless ``site-url`` says otherwise.
     """
     source = "_quarto.yml" if repository or site else None
-    if not repository and (name := os.environ.get("GITHUB_REPOSITORY", _origin(root))):
-        repository = f"https://github.com/{name}"
-        source = "GITHUB_REPOSITORY" if "GITHUB_REPOSITORY" in os.environ else "git remote origin"
+    if not repository:
+        told = "GITHUB_REPOSITORY" in os.environ
+        if name := os.environ["GITHUB_REPOSITORY"] if told else _origin(root):
+            repository = f"https://github.com/{name}"
+            source = "GITHUB_REPOSITORY" if told else "git remote origin"
     if not site and (home := github(repository)):
         owner, name = home
         host = f"{owner.lower()}.github.io"

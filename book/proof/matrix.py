@@ -95,10 +95,14 @@ def interpreter(version: str) -> Path | None:
     return found[-1] if found else Path(on_path) if on_path else None
 
 
+def _folder(version: str, *requirements: str) -> Path:
+    return CACHE / "-".join((f"python{version}", *requirements)).replace("==", "")
+
+
 def environment(version: str, *requirements: str) -> Path | None:
     """The Python of a virtual environment with these packages, made once; None if none can be had."""
     python = interpreter(version)
-    folder = CACHE / "-".join((f"python{version}", *requirements)).replace("==", "")
+    folder = _folder(version, *requirements)
     executable, ready = folder / "bin" / "python", folder / "ready"
     if python and not ready.is_file():
         shutil.rmtree(folder, ignore_errors=True)
@@ -168,7 +172,7 @@ def newest() -> int:
     """Print the distance of each record under this Python and the newest versions; 1 if one is over 1 ulp."""
     version = ".".join(platform.python_version_tuple()[:2])
     everything = [*pages(torch=False), *pages(torch=True)]
-    shutil.rmtree(CACHE / "-".join((f"python{version}", *NEWEST)), ignore_errors=True)
+    shutil.rmtree(_folder(version, *NEWEST), ignore_errors=True)
     executable = environment(version, *NEWEST)
     row = executable and measure(everything, python=executable, ATEN_CPU_CAPABILITY="default")
     if not row:
