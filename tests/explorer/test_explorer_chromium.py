@@ -1,15 +1,13 @@
 """What needs Chromium's own tools: fingers, axe, layout shifts, a printer, a page without script."""
 
 import json
-from pathlib import Path
 
+import axe
 import numpy as np
 import pytest
 from engines import Chromium
 
 from explorer import SCRIPT, Explorer
-
-AXE = (Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +75,7 @@ def test_axe_finds_nothing(visit, theme, width):
         "() => document.querySelectorAll('gd-explorer').forEach((e) => e.shadowRoot.querySelectorAll('details').forEach((d) => (d.open = true)))"
     )
     page.settle()
-    page.engine.page.evaluate(AXE)
+    page.engine.page.evaluate(axe.SCRIPT)
     found = page.run(
         "() => axe.run().then((r) => ({ bad: r.violations.map((v) => [v.id, v.nodes.map((n) => n.target + n.failureSummary)]), good: r.passes.length }))"
     )

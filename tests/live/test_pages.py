@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from axe import violations
 
 from book import notebooks
 from utils import published
 
 ROOT = Path(__file__).resolve().parents[2]
-AXE = (ROOT / "tests" / "vendor" / "axe.min.js").read_text("utf-8")
 SAME = "as published, computed in your browser"
 RUN_ALL = """async () => {
   document.querySelector(".cell.live .run button").click(); // the setup
@@ -109,14 +109,6 @@ def write(page, cell, code):
     page.keyboard.press("Shift+Enter")
 
 
-def axe(page):
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations'], preload: false})")
-    return [
-        f"{one['id']}: {node['html'][:150]}" for one in found["violations"] for node in one["nodes"]
-    ]
-
-
 def code_of(notebook, id):
     cells = notebooks.load(ROOT / f"chapters/{notebook}.ipynb").cells
     return notebooks.options(next(cell.source for cell in cells if cell.id == id))[1]
@@ -143,7 +135,7 @@ def test_a_reader_changes_a_number_breaks_a_cell_stops_one_and_goes_back(visit, 
     for scheme, width in (("light", 1280), ("dark", 1280), ("dark", 375)):
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
-        assert axe(page) == [], (scheme, width)
+        assert violations(page) == [], (scheme, width)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     write(page, cell, "x = 1\nprint(lrr)")
@@ -151,7 +143,7 @@ def test_a_reader_changes_a_number_breaks_a_cell_stops_one_and_goes_back(visit, 
     assert not cell.locator(".wrong details pre").is_visible()
     cell.locator("summary", has_text="Traceback").click()
     assert cell.locator(".wrong details pre").is_visible()
-    assert axe(page) == []
+    assert violations(page) == []
 
     write(page, cell, "print('begun')\nwhile True:\n    pass")
     cell.get_by_text("begun").last.wait_for()

@@ -5,13 +5,13 @@ import mimetypes
 from pathlib import Path
 
 import pytest
+from axe import violations
 
 from book.config import Book
 from book.proof import bench_pages
 
 HOST = "http://book.test/"
 ROOT = Path(__file__).resolve().parents[2]
-AXE = (ROOT / "tests" / "vendor" / "axe.min.js").read_text("utf-8")
 ADDRESSES = [str(source.with_suffix("")) for source, _ in Book.read(ROOT).listed]
 
 
@@ -79,16 +79,6 @@ ASKEW = """() => {
 EXPLORER = "customElements.whenDefined('gd-explorer').then(() => 0)"
 
 
-def axe(page):
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations'], preload: false})")
-    return [
-        f"{one['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
-        for one in found["violations"]
-        for node in one["nodes"]
-    ]
-
-
 def drawn(page):
     """Two frames later: what happens in a frame has happened."""
     frames = "requestAnimationFrame(() => requestAnimationFrame(done))"
@@ -102,13 +92,13 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(visit, address):
     for explorer in page.locator("gd-explorer").all():
         explorer.scroll_into_view_if_needed()
         page.evaluate(EXPLORER)
-    assert axe(page) == [], "light"
+    assert violations(page) == [], "light"
     page.emulate_media(color_scheme="dark")
     drawn(page)  # an explorer hears of the theme in the next frame
-    assert axe(page) == [], "dark"
+    assert violations(page) == [], "dark"
     page.set_viewport_size({"width": 375, "height": 800})
     drawn(page)
-    assert axe(page) == [], "375 px"
+    assert violations(page) == [], "375 px"
     assert page.evaluate(ASKEW) == []
     page.set_viewport_size({"width": 320, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
@@ -153,7 +143,7 @@ def test_a_first_visit_is_light(visit, book, address):
 def test_axe_can_find_something(visit):
     page = visit("index")
     page.evaluate("document.querySelector('main svg[role=img]').removeAttribute('aria-label')")
-    assert any("svg-img-alt" in one for one in axe(page))
+    assert any("svg-img-alt" in one for one in violations(page))
 
 
 @pytest.mark.parametrize("file", [False, True], ids=["http", "file"])
@@ -168,7 +158,7 @@ def test_search_finds_a_word_and_goes_there(visit, file, start):
     first.wait_for()
     assert "random_split" in first.inner_text()
     assert first.get_attribute("aria-selected") == "true"
-    assert axe(page) == []
+    assert violations(page) == []
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
