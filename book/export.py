@@ -14,14 +14,13 @@ import os
 import textwrap
 import zlib
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path, PurePosixPath
 
 from book import BookError, notebooks, pandoc, read_text
 from book.config import Book
-from book.live.cells import libraries, modules
 from book.notebooks import Node
 
 #: The packages whose modules travel; what a notebook does not use does not.
@@ -372,7 +371,7 @@ class _Shelf:
         nodes, names = list(ast.walk(_parse(code))), set()
         if any(getattr(node, "level", None) for node in nodes):
             raise BookError("a relative import")
-        for module in modules(_parse(code)):
+        for module in _modules(code):
             top = module.partition(".")[0]
             if top not in PACKAGES and (self.root / top).is_dir():
                 raise BookError(f"the import of {top!r}, which does not travel")
@@ -404,4 +403,13 @@ def _parse(code: str) -> ast.AST:
 @cache
 def _imports(code: str) -> set[str]:
     """The top-level names of what the code itself imports."""
-    return libraries(code, lambda module: None)
+    return {module.partition(".")[0] for module in _modules(code)}
+
+
+def _modules(code: str) -> Iterator[str]:
+    """The full names of the modules that are imported, or may be, from a package."""
+    for node in ast.walk(_parse(code)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))

@@ -20,7 +20,6 @@ from pathlib import Path, PurePosixPath
 
 from book import notebooks
 from book.config import Book
-from book.live import cells
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -135,26 +134,15 @@ def _book(project: Path) -> bytes:
     return content.getvalue()
 
 
-def page(project: Path, source: PurePosixPath, notebook) -> dict:
-    """What a page is told: the libraries that its setup imports, and the cells that run there."""
+def page(source: PurePosixPath, notebook) -> dict:
+    """What a page is told: the libraries to begin with, and the classes of the cells that run there."""
     if str(source) not in LIST["pages"]:
         return {}
-
-    def ours(module: str) -> str | None:
-        path = project / module.replace(".", "/")
-        found = (f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file())
-        return next((file.read_text("utf-8") for file in found), None)
-
-    code = [cell for _, cell in notebooks.code_cells(notebook)]
-    texts = [(notebooks.options(cell.source)[1], bool(cell.outputs)) for cell in code]
-    runs = cells.runnable(texts, ours, {*LIST["elsewhere"]})
-    known = {name for one in LIST["packages"].values() for name in one["imports"]}
-    first = cells.libraries(texts[0][0], ours) & known
-    classes = ("live aside" if "solution" in c.metadata.get("tags", ()) else "live" for c in code)
-    return {
-        "python": " ".join(sorted(first)),
-        "runs": {c.id: kind for c, run, kind in zip(code, runs, classes) if run},
-    }
+    left = LIST["pages"][str(source)]
+    code = [cell for _, cell in notebooks.code_cells(notebook) if cell.id not in left]
+    aside = {cell.id for cell in code if "solution" in cell.metadata.get("tags", ())}
+    runs = {cell.id: "live aside" if cell.id in aside else "live" for cell in code}
+    return {"python": " ".join(LIST["first"]), "runs": runs}
 
 
 if __name__ == "__main__":

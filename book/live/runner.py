@@ -1,4 +1,4 @@
-"""Runs the cells of one page in the reader's browser: worker.js calls ``needs``, then ``run``.
+"""Runs the cells of one page in the reader's browser: worker.js calls ``run``.
 
 What a cell shows goes to the page piece by piece, as ``show(kind, text, more)``: "text", "html",
 "figure" (a drawing made as the book makes its stored ones), "explorer", and "error" with its traceback.
@@ -10,12 +10,9 @@ import linecache
 import sys
 import time
 import traceback
-from pathlib import Path
 
-from book.live import cells
 from book.site import svg
 
-ROOT = Path(__file__).resolve().parents[2]
 MOST = 200_000  # characters that one cell may print
 PAUSE = 0.05  # seconds between two pieces of what it prints
 NAMESPACE = {"__name__": "__main__"}
@@ -90,23 +87,6 @@ class Shown(io.TextIOBase):
             self.write(f"{value!r}\n")
 
 
-def ours(module: str) -> str | None:
-    """The text of one of the book's modules."""
-    path = ROOT / module.replace(".", "/")
-    for file in (path.with_suffix(".py"), path / "__init__.py"):
-        if file.is_file() and module.partition(".")[0] in ("utils", "explorer", "exercises"):
-            return file.read_text("utf-8")
-    return None
-
-
-def needs(code: str) -> list[str]:
-    """The libraries that the cell imports; none if it cannot be read, which ``run`` will say."""
-    try:
-        return sorted(cells.libraries(code, ours))
-    except SyntaxError:
-        return []
-
-
 def run(code: str, name: str, place: int, elsewhere: dict[str, str], alts, show) -> None:
     """Run a cell and show what it prints, draws and is.
 
@@ -120,7 +100,7 @@ def run(code: str, name: str, place: int, elsewhere: dict[str, str], alts, show)
         tree = ast.parse(code, name)
         leave_out(tree, elsewhere)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        if "matplotlib" in {*needs(code), *sys.modules}:
+        if "matplotlib" in code or "matplotlib" in sys.modules:
             import matplotlib.pyplot as plt
 
             plt.show = lambda *args, **more: shown.figures()
@@ -142,10 +122,12 @@ def run(code: str, name: str, place: int, elsewhere: dict[str, str], alts, show)
 def leave_out(tree: ast.Module, elsewhere: dict[str, str]) -> None:
     """Take the imports of libraries that do not run here out of a cell; their names say so when used."""
     for node in [*tree.body]:
-        tops = {module.partition(".")[0] for module in cells.modules(node)} & {*elsewhere}
-        if isinstance(node, (ast.Import, ast.ImportFrom)) and tops:
-            tree.body.remove(node)
-            NAMESPACE.update(dict.fromkeys(cells.bound(node), Absent(elsewhere[tops.pop()])))
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            module = getattr(node, "module", None) or node.names[0].name
+            if library := elsewhere.get(module.partition(".")[0]):
+                tree.body.remove(node)
+                names = (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+                NAMESPACE.update(dict.fromkeys(names, Absent(library)))
 
 
 def told(error, name: str) -> tuple[str, str]:

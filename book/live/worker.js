@@ -4,7 +4,7 @@ import { loadPyodide } from "./pyodide/pyodide.mjs";
 const files = new URL("pyodide/", import.meta.url).href;
 const fetched = self.fetch.bind(self);
 const names = {}; // of packages, by their files
-let sizes, python, runner, lock;
+let sizes, python, runner, imports, lock;
 
 const say = (kind, text, more) => postMessage({ kind, text, more });
 
@@ -75,11 +75,11 @@ async function start(libraries) {
   python.FS.chdir("/book/chapters");
   python.runPython("import sys; sys.path.insert(0, '/book')");
   runner = python.pyimport("book.live.runner");
+  imports = python.pyimport("pyodide.code").find_imports;
 }
 
 async function run({ code, name, place, alts }) {
-  const libraries = runner.needs(code).toJs();
-  const more = packages(libraries).filter((one) => !(one.name in python.loadedPackages));
+  const more = packages(imports(code).toJs()).filter((one) => !(one.name in python.loadedPackages));
   if (more.length) {
     expect(more.map((one) => one.file_name));
     await python.loadPackage(more.map((one) => one.name), { messageCallback() {}, errorCallback() {} });

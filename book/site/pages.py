@@ -27,7 +27,7 @@ def render(
     notebook, drawings, runs = None, {}, {}
     if page.is_notebook:
         notebook, drawings = outputs.read(book.root / page.source, str(page.source))
-        runs = files.page(book.root, page.source, notebook) if python else {}
+        runs = files.page(page.source, notebook) if python else {}
     shown = svg.Page()
 
     def drawing(source: str, alt: str) -> str:

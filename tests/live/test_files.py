@@ -1,12 +1,16 @@
 """Every byte that a page loads is the one that the list names, whatever its source."""
 
 import hashlib
+import re
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from book import notebooks
 from book.live import files
 
+ROOT = Path(__file__).resolve().parents[2]
 GOOD, BAD = b"the right bytes", b"other bytes"
 
 
@@ -70,3 +74,23 @@ def test_the_list_names_all_that_its_packages_depend_on():
     assert {"numpy", "matplotlib", "sklearn"} <= {
         n for one in packages.values() for n in one["imports"]
     }
+
+
+@pytest.mark.parametrize("source", files.LIST["pages"])
+def test_the_list_names_the_cells_that_need_what_is_elsewhere(source):
+    code = {c.id: c.source for _, c in notebooks.code_cells(notebooks.load(ROOT / source))}
+    left = files.LIST["pages"][source]
+    assert {*left} <= code.keys()
+    names = {"torch", "nn", "DataLoader", "TensorDataset", "random_split"}
+    for id, text in list(code.items())[1:]:  # an import alone, as in the setup, uses nothing
+        used = re.sub(r"\"[^\"\n]*\"|^(import|from) .*$|#.*$", "", text, flags=re.M)
+        assert id in left or not names & {*re.findall(r"\w+", used)}, id
+
+
+def test_an_exercise_runs_with_its_check_and_its_solution_apart():
+    source = Path("chapters/5-5-exercises.ipynb")
+    runs = files.page(source, notebooks.load(ROOT / source))["runs"]
+    answers = {id for id in runs if id.startswith("start-")}
+    assert answers == {f"start-5-{n}" for n in (1, 2, 3, 4, 5, 8, 9, 10, 11)}
+    assert all(id.replace("start", "check") in runs for id in answers)
+    assert {kind for id, kind in runs.items() if id.startswith("solution")} == {"live aside"}
