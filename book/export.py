@@ -105,8 +105,7 @@ def export_all(book: Book, out: Path) -> list[Path]:
         written = pool.map(lambda source: _prose(book, source), sources)
         read = {source: _read(book, source) for source in sources}
         prose = dict(zip(sources, written))
-    _check_links(book, prose)
-    linked = {link for one in prose.values() for link, _ in one["links"]}
+    linked = {link for one in prose.values() for link in one["links"]}
     shelf = _Shelf(book.root)
     for source in sources:
         notebook = _notebook(book, shelf, source, read[source], prose[source], linked)
@@ -126,21 +125,21 @@ def _read(book: Book, source: PurePosixPath) -> Node:
             for output in cell.outputs:
                 data = output.get("data", {})
                 if "image/svg+xml" in data and "image/png" not in data:
-                    data["image/png"] = _png(data["image/svg+xml"])
+                    data["image/png"] = b64encode(png(data["image/svg+xml"])).decode() + "\n"
     return notebook
 
 
 @cache
-def _png(svg: str) -> str:
+def png(svg: str, ppi: int = 96) -> bytes:
+    """A drawing as a picture.  Raises: BookError."""
     import typst
 
     page = b'#set page(width: auto, height: auto, margin: 0pt)\n#image("figure.svg")'
     files = {"main.typ": page, "figure.svg": svg.encode()}
     try:
-        picture = typst.compile(files, format="png", ppi=96, ignore_system_fonts=True)
+        return typst.compile(files, format="png", ppi=ppi, ignore_system_fonts=True)
     except typst.TypstError as error:
         raise BookError(f"a stored figure that cannot be drawn: {error}") from None
-    return b64encode(picture).decode() + "\n"
 
 
 def _notebook(
@@ -201,35 +200,10 @@ def _prose(book: Book, source: PurePosixPath) -> dict:
     """What Pandoc made of a notebook's Markdown cells and captions.
 
     Returns: ``cells``, a cell's id -> its Markdown; ``places``, what can be linked to on this page;
-    ``links``, [where one leads, "chapters/5-1-math.ipynb#loss", and a cell that has it].
+    ``links``, where they lead: "chapters/5-1-math.ipynb#loss".
     """
     home = {"site": book.site, "files": book.source_url("")}
     return json.loads(pandoc.read_page(book, source, "notebook", "--to=html", **home))
-
-
-def _check_links(book: Book, prose: dict[PurePosixPath, dict]) -> None:
-    """Raises: BookError for a link to a place that its page does not have."""
-    places = {str(source): one["places"] for source, one in prose.items()}
-    for link, where in (pair for one in prose.values() for pair in one["links"]):
-        page, _, place = link.partition("#")
-        if page not in places:
-            places[page] = _places(book.root / page)
-        if place not in places[page]:
-            raise BookError(f"{where}: a link to '{link}', but there is no such place")
-
-
-def _places(path: Path) -> set[str]:
-    """The identifiers of a page that is no notebook."""
-    found = set()
-
-    def note(node: dict) -> dict:
-        if node.get("t") in ("Header", "Div", "Span"):
-            found.add(node["c"][node["t"] == "Header"][0])
-        return node
-
-    page = pandoc.run("--from=markdown", "--to=json", path, page=path.name)
-    json.loads(page, object_hook=note)
-    return found
 
 
 # --- cells ------------------------------------------------------------------------------------

@@ -1,88 +1,32 @@
-"""Draw the six published figures of Section 5.1 into figures/: ``make figures``.
+"""Write the six published figures of Section 5.1 into figures/: ``make figures``.
 
-The notebook is the one source: its cells are run, and each figure is saved as the cell drew it.
+The notebook is the one source: each file, SVG or PNG, is the picture that is stored there.
 """
 
 from __future__ import annotations
 
 import re
-import sys
-import warnings
-from contextlib import chdir, redirect_stdout
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
-import matplotlib
-from matplotlib.figure import Figure
-
-from book import notebooks
+from book import export, notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ["data", "candidates", "contours", "gradient-descent", "learning-rates", "learning-curve"]
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A figure as a notebook draws it: its ``caption``, the matplotlib ``figure``, and the ``names``
-    that the page has defined by then."""
-
-    caption: str
-    figure: Figure
-    names: dict
-
-    @property
-    def number(self) -> int | None:
-        """The n of a caption "Figure n. ...", None for an unnumbered one."""
-        match = re.match(r"Figure (\d+)\. ", self.caption)
-        return int(match[1]) if match else None
-
-
-def run(notebook: Path, without: str | None = None) -> list[Drawn]:
-    """Run the notebook's code in this process, as far as it has captions; return what it drew.
-
-    Parameters: notebook, its path; without, the id of a cell that is left out, or None.
-
-    Raises: whatever a cell raises, with a note that names the notebook and the cell.
-    """
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    drawn, names, path = [], {"__name__": "__main__"}, sys.path.copy()
-    with chdir(notebook.parent), redirect_stdout(StringIO()), warnings.catch_warnings():
-        # plt.show() says under Agg that it shows nothing; that is what we want
-        warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
-        cells = list(notebooks.code_cells(notebooks.load(notebook)))
-        cells = [(number, cell) for number, cell in cells if cell.get("id") != without]
-        captions = [notebooks.options(cell.source)[0].get("fig-cap", "") for _, cell in cells]
-        while captions and not captions[-1]:
-            captions.pop()
-        for (number, cell), caption in zip(cells, captions):
-            plt.close("all")
-            try:
-                exec(compile(cell.source, f"{notebook.name} cell {number}", "exec"), names)
-            except Exception as error:
-                error.add_note(f"in {notebook}, cell {number}")
-                raise
-            drawn += [Drawn(caption, plt.figure(n), dict(names)) for n in plt.get_fignums()]
-    plt.close("all")
-    sys.path[:] = path
-    return drawn
-
-
-def save(drawn: list[Drawn], folder: Path) -> list[Path]:
-    """Save the numbered figures as SVG and PNG, the same bytes at every run."""
-    paths = []
-    for each in drawn:
-        for kind, unstable in (("svg", "Date"), ("png", "Software")):
-            if each.number:
-                path = folder / f"5-1-fig-{each.number}-{NAMES[each.number - 1]}.{kind}"
-                metadata = {unstable: None}
-                each.figure.savefig(path, bbox_inches="tight", dpi=200, metadata=metadata)
-                paths.append(path)
-    return paths
+def stored(notebook: Path) -> dict[str, str]:
+    """The SVG of each cell with a caption "Figure n. ...", by the name of its file."""
+    found = {}
+    for _, cell in notebooks.code_cells(notebooks.load(notebook)):
+        caption = notebooks.options(cell.source)[0].get("fig-cap", "")
+        if number := re.match(r"Figure (\d+)\. ", caption):
+            (picture,) = [o.data["image/svg+xml"] for o in cell.outputs if "data" in o]
+            found[f"5-1-fig-{number[1]}-{NAMES[int(number[1]) - 1]}"] = picture
+    return found
 
 
 if __name__ == "__main__":
-    for path in save(run(ROOT / "chapters" / "5-1-math.ipynb"), ROOT / "figures"):
-        print(path.relative_to(ROOT))
+    for name, picture in stored(ROOT / "chapters" / "5-1-math.ipynb").items():
+        path = ROOT / "figures" / name
+        path.with_suffix(".svg").write_text(picture, encoding="utf-8")
+        path.with_suffix(".png").write_bytes(export.png(picture, ppi=200))

@@ -232,7 +232,7 @@ end
 local function elsewhere(full, fragment, written)
   local hash = fragment ~= "" and "#" .. fragment or ""
   if anchors[full] then
-    if fragment ~= "" then links:insert({ full .. hash, where() }) end
+    if fragment ~= "" then links:insert(full .. hash) end
     if full == page then return hash ~= "" and hash or pandoc.path.filename(page) end
     if site then return site .. "/" .. full:gsub("%.%w+$", ".html") .. hash end
     return full:match("%.ipynb$") and pandoc.path.filename(full) .. hash or nil

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,11 +18,11 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import quote, urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from book import notebooks
 from book.live import files
-from book.proof.bench_pages import serve
+from book.proof.bench_pages import chromium, serve
 
 PAGE = "chapters/5-1-math.html"
 LITE = "lite/repl/index.html?kernel=python&code="
@@ -115,12 +113,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=Path("_book"))
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as scratch:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with chromium() as browser, tempfile.TemporaryDirectory() as scratch:
         other = jupyterlite(Path(scratch))
-        base, lite = serve(options.folder), serve(other)
+        base, lite = (serve(folder, packed=False) for folder in (options.folder, other))
 
         page, asked = opened(browser, base + PAGE)
         page.evaluate(ALONE, "import numpy")
@@ -156,7 +151,6 @@ def main() -> None:
         print(
             f"200 steps: {1e3 * page_seconds:.1f} ms in the page, {1e3 * here:.1f} ms here: {page_seconds / here:.1f}"
         )
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -9,18 +9,18 @@ would send, fonts and MathJax, is blocked.  The machine should have nothing else
 from __future__ import annotations
 
 import argparse
-import functools
-import gzip
-import mimetypes
 import os
 import shutil
+import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from urllib.parse import unquote, urlsplit
 
+import uvicorn
 from playwright.sync_api import Browser, sync_playwright
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
 
 OURS = ("chapters/5-1-math.html", "chapters/5-3-pytorch.html")
 PUBLISHED = "contents/intro2pt/intro.html"  # Sections 5.1 to 5.5 are one page there
@@ -40,36 +40,25 @@ CUT = """() => [...document.querySelectorAll("pre.code")].map((code) => {
 })"""
 
 
-class _Files(BaseHTTPRequestHandler):
-    """The files of a folder, texts compressed, as hosts send them."""
-
-    protocol_version = "HTTP/1.1"
-
-    def __init__(self, folder: Path, *arguments):
-        self.folder = folder
-        super().__init__(*arguments)
-
-    def do_GET(self) -> None:
-        path = self.folder / unquote(urlsplit(self.path).path).lstrip("/")
-        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        body = path.read_bytes() if path.is_file() else b""
-        self.send_response(200 if body else 404)
-        if kind.startswith("text") or kind.endswith(("javascript", "xml", "json")):
-            body = gzip.compress(body)
-            self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments) -> None:
-        pass
+def serve(folder: Path, *, packed: bool = True) -> str:
+    """Serve a folder for as long as this process lives, compressed as hosts do; returns the address."""
+    app = StaticFiles(directory=folder)
+    app = GZipMiddleware(app) if packed else app
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))
+    threading.Thread(target=server.run, args=[[listening]], daemon=True).start()
+    return f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
 
-def serve(folder: Path) -> str:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Files, folder.resolve()))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_address[1]}/"
+@contextmanager
+def chromium():
+    """The browser to measure in; says how busy the machine is."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def visit(browser: Browser, base: str, address: str, width: int = 1280, slow: bool = False) -> dict:
@@ -129,14 +118,10 @@ def main() -> None:
     parser.add_argument("--published", type=Path, help="a copy of the published site")
     parser.add_argument("--visits", type=int, default=15)
     options = parser.parse_args()
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with chromium() as browser:
         if options.published:
             side_by_side(browser, options.folder, options.published, options.visits)
         every_page(browser, options.folder)
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import hashlib
 import re
 from functools import cache
 
+import drawings
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -493,11 +494,11 @@ FIGURES["explorer"] = {name: still(settings) for name, settings in STILLS.items(
 
 
 @cache
-def drawn(page: str) -> list[figures.Drawn]:
+def drawn(page: str) -> list[drawings.Drawn]:
     """What a page draws; of the explorer, the stills."""
     if page != "explorer":
         slow = "devices-meet" if page == "5-3-pytorch" else None  # nothing drawn depends on it
-        return figures.run(ROOT / "chapters" / f"{page}.ipynb", without=slow)
+        return drawings.run(ROOT / "chapters" / f"{page}.ipynb", without=slow)
     made, closed = [], explorer.svg_of
     explorer.svg_of = made.append
     try:
@@ -506,7 +507,7 @@ def drawn(page: str) -> list[figures.Drawn]:
     finally:
         explorer.svg_of = closed
     plt.close("all")
-    return [figures.Drawn(name, figure, {}) for name, figure in zip(STILLS, made)]
+    return [drawings.Drawn(name, figure, {}) for name, figure in zip(STILLS, made)]
 
 
 def same(found, expected) -> bool:
@@ -686,15 +687,18 @@ def test_the_way_downhill_is_minus_the_gradient():
 
 
 def test_the_files_are_what_the_notebook_draws(tmp_path):
-    numbered = [each for each in drawn("5-1-math") if each.number]
-    made = figures.save(numbered, tmp_path)
-    assert len(made) == 12
+    made = figures.stored(ROOT / "chapters" / "5-1-math.ipynb")
     stored = sorted(path.name for path in (ROOT / "figures").iterdir())
-    assert stored == sorted(path.name for path in made), "run `make figures`"
-    for path in made:
-        if path.suffix == ".svg":
-            kept = (ROOT / "figures" / path.name).read_bytes()
-            assert digest(kept) == digest(path.read_bytes()), f"{path.name}: run `make figures`"
+    wanted = sorted(f"{name}.{kind}" for name in made for kind in ("png", "svg"))
+    assert len(made) == 6 and stored == wanted, "run `make figures`"
+    numbered = [each for each in drawn("5-1-math") if each.number]
+    for each, (name, picture) in zip(numbered, made.items(), strict=True):
+        each.figure.savefig(
+            path := tmp_path / "drawn.svg", bbox_inches="tight", metadata={"Date": None}
+        )
+        for text in (picture, path.read_text("utf-8")):
+            kept = (ROOT / "figures" / f"{name}.svg").read_bytes()
+            assert digest(kept) == digest(text.encode()), f"{name}: run `make figures`"
 
 
 def digest(content: bytes) -> str:
