@@ -66,11 +66,13 @@ def visit(browser: Browser, base: str, address: str, width: int = 1280, slow: bo
     phone = width < 500
     size = {"width": width, "height": 800 if phone else 900}
     context = browser.new_context(viewport=size, has_touch=phone, is_mobile=phone)
-    context.route(lambda url: not url.startswith(base), lambda route: route.abort())
     page = context.new_page()
     page.add_init_script(f"({WATCH})()")
+    network = context.new_cdp_session(page)  # a handler of requests here would itself take time
+    network.send("Network.enable")
+    network.send("Network.setBlockedURLs", {"urls": ["https://*"]})
     if slow:
-        context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW)
+        network.send("Network.emulateNetworkConditions", SLOW)
     page.goto(base + address, wait_until="load")
     page.evaluate(PAINTED)
     page.wait_for_timeout(700 if slow else 300)

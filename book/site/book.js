@@ -63,22 +63,13 @@
   addEventListener("load", () => new ResizeObserver(reachable).observe(document.body));
 
   // ---- Explorers stand further down: their script comes when a reader comes near ----
-  const explorers = $$("gd-explorer"), drawings = $$("figure:not(.explorer) > .drawing");
+  const explorers = $$("gd-explorer");
   const near = new IntersectionObserver((seen) => {
     if (!seen.some((one) => one.isIntersecting)) return;
     near.disconnect();
     if (!customElements.get("gd-explorer")) load("gd-explorer.js");
   }, { rootMargin: "150% 0px" });
-  // While one is dragged, drawings out of sight are not painted: half of what a frame costs.
-  const seenAll = () => drawings.forEach((one) => (one.style.contentVisibility = ""));
-  for (const explorer of explorers) {
-    near.observe(explorer);
-    explorer.addEventListener("pointerdown", () => {
-      const sizes = drawings.map((one) => `${one.clientWidth}px ${one.clientHeight}px`);
-      drawings.forEach((one, k) => Object.assign(one.style, { containIntrinsicSize: sizes[k], contentVisibility: "auto" }));
-    });
-  }
-  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, seenAll);
+  for (const explorer of explorers) near.observe(explorer);
 
   // ---- Copy ----
   for (const code of $$("pre.code")) {

@@ -8,7 +8,7 @@
     // Storage is closed to this page: follow the system.
   }
   // The fonts are fetched at once, and the text waits for them, 0.4 s at most, so that no line moves when they come.
-  // (The code's font is as wide as what stands in for it.)
+  // (The code's font is as wide as what stands in for it.  Opacity is not inherited: to show the text costs one paint.)
   document.documentElement.classList.add("waiting");
   var fonts = document.currentScript.src.replace("theme.js", "fonts/");
   function font(file, family, look) {
@@ -16,12 +16,12 @@
     document.fonts.add(face);
     return face.load();
   }
-  var coming = [font("serif-regular", "Book Serif"), font("serif-semibold", "Book Serif", { weight: "600 700" })];
-  coming.push(font("serif-italic", "Book Serif", { style: "italic" }));
-  requestAnimationFrame(() => {
-    var show = () => document.documentElement.classList.remove("waiting");
-    if (document.querySelector("math")) coming.push(font("math", "Book Math"));
-    Promise.all(coming).then(show, show);
-    setTimeout(show, 400);
-  });
+  var show = () => document.documentElement.classList.remove("waiting");
+  Promise.all([
+    font("serif-regular", "Book Serif"),
+    font("serif-semibold", "Book Serif", { weight: "600 700" }),
+    font("serif-italic", "Book Serif", { style: "italic" }),
+    font("math", "Book Math"),
+  ]).then(show, show);
+  requestAnimationFrame(() => setTimeout(show, 400));
 })();

@@ -44,7 +44,7 @@ def visit(chromium, book):
         page.on("requestfailed", lambda r: wrong.append(f"failed: {r.url}"))
         base = book.folder.as_uri() + "/" if file else HOST
         page.goto(f"{base}{address}.html{hash}")
-        # The text waits for its fonts, and until then nothing on the page can have the focus.
+        # The text waits for its fonts.
         page.locator("html:not(.waiting)").wait_for(state="attached")
         return page
 
@@ -118,7 +118,7 @@ def test_a_page_does_not_wait_long_for_fonts(chromium, book):
     page = chromium.new_page()
     page.route("**/*.woff2", lambda route: None)  # they never come
     page.goto(f"{base}chapters/5-1-math.html", wait_until="commit")
-    page.get_by_role("heading", name="Linear regression").wait_for(timeout=5000)
+    page.locator("html.js:not(.waiting)").wait_for(state="attached", timeout=5000)
     assert page.evaluate("[...document.fonts].some((font) => font.status === 'loading')")
     page.close()
 
@@ -230,6 +230,19 @@ def test_the_theme_follows_the_system_and_the_drawings_follow_the_theme(visit):
     page.emulate_media(color_scheme="dark")
     assert ground(page) != light
     assert page.evaluate(ink) != dark_ink
+
+
+def test_a_drawing_out_of_sight_costs_nothing_and_keeps_its_place(visit):
+    page = visit("chapters/5-1-math")
+    drawn = """() => [...document.querySelectorAll(".drawing svg[width] path:first-of-type")]
+      .filter((path) => path.checkVisibility({ contentVisibilityAuto: true })).length"""
+    height, first = page.evaluate("document.body.scrollHeight"), page.evaluate(drawn)
+    page.locator("figure").last.scroll_into_view_if_needed()
+    page.wait_for_function(f"({drawn})() > 0 && scrollY > 5000")
+    page.evaluate("""() => document.querySelectorAll(".drawing svg")
+      .forEach((drawing) => (drawing.style.contentVisibility = "visible"))""")
+    assert page.evaluate("document.body.scrollHeight") == height
+    assert first < page.evaluate(drawn) / 2
 
 
 def test_pages_read_without_script(visit):
