@@ -236,9 +236,12 @@ def test_a_drawing_out_of_sight_costs_nothing_and_keeps_its_place(visit):
     page = visit("chapters/5-1-math")
     drawn = """() => [...document.querySelectorAll(".drawing svg[width] path:first-of-type")]
       .filter((path) => path.checkVisibility({ contentVisibilityAuto: true })).length"""
-    height, first = page.evaluate("document.body.scrollHeight"), page.evaluate(drawn)
-    page.locator("figure").last.scroll_into_view_if_needed()
-    page.wait_for_function(f"({drawn})() > 0 && scrollY > 5000")
+    first = page.evaluate(drawn)
+    page.locator(
+        "figure"
+    ).last.scroll_into_view_if_needed()  # and the explorer, which is higher, comes
+    page.wait_for_function(f"({drawn})() > 0 && customElements.get('gd-explorer')")
+    height = page.evaluate("document.body.scrollHeight")
     page.evaluate("""() => document.querySelectorAll(".drawing svg")
       .forEach((drawing) => (drawing.style.contentVisibility = "visible"))""")
     assert page.evaluate("document.body.scrollHeight") == height
