@@ -240,7 +240,8 @@ def test_a_drawing_out_of_sight_costs_nothing_and_keeps_its_place(visit):
     page.locator(
         "figure"
     ).last.scroll_into_view_if_needed()  # and the explorer, which is higher, comes
-    page.wait_for_function(f"({drawn})() > 0 && customElements.get('gd-explorer')")
+    page.evaluate("customElements.whenDefined('gd-explorer').then(() => true)")
+    page.wait_for_timeout(300)
     height = page.evaluate("document.body.scrollHeight")
     page.evaluate("""() => document.querySelectorAll(".drawing svg")
       .forEach((drawing) => (drawing.style.contentVisibility = "visible"))""")
