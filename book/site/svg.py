@@ -134,7 +134,10 @@ def _panels(root) -> list:
             right, inside = max(right, before), others + inside
         panels.append((left, right, inside))
     x, y, width, height = map(float, root.get("viewBox").split())
-    cuts = [0, width]  # at whole pixels, and if there is room, as far to the left of each as of the first
+    cuts = [
+        0,
+        width,
+    ]  # at whole pixels, and if there is room, as far to the left of each as of the first
     for (_, end, _), (begin, _, _) in zip(panels, panels[1:]):
         place = max((end + begin) / 2, begin - panels[0][0] + x) - x
         cuts.insert(-1, 0.75 * math.floor(place / 0.75))
