@@ -165,7 +165,9 @@ def test_a_cut_heeds_what_turns_grows_and_is_clipped():
 
     clip = '<clipPath id="c"><rect x="2" y="0" width="9" height="9"/></clipPath>'
     clipped = '<g clip-path="url(#c)"><path d="M 0 0 L 29 0"/></g>'
-    turned = '<g transform="translate(17 9) rotate(-90) scale(0.5 -0.5)"><path d="M 0 0 L 1 4"/></g>'
+    turned = (
+        '<g transform="translate(17 9) rotate(-90) scale(0.5 -0.5)"><path d="M 0 0 L 1 4"/></g>'
+    )
     made = inline(f"<g>{axes(1, 1, clipped)}{axes(2, 20, turned)}</g><defs>{clip}</defs>")
     # Up to 11 by the clip, from 15 on by the turn: 1 to the left of it, as at the first, is 14.
     assert [one.get("viewBox") for one in made] == ["0 0 13.5 15", "13.5 0 16.5 15"]
