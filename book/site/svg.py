@@ -120,24 +120,18 @@ def _panels(root) -> list:
     named = {element.get("id"): element for element in root.iter()}
     if "axes_2" not in named:
         return []
-    figure, parts = (
-        root.find("g"),
-        [],
-    )  # of each part: how far to the left and right it draws, and what
-    for one in (one for one in figure if one.get("id") != "patch_1"):  # the page's own white
+    figure, parts, panels = root.find("g"), [], []  # of each part: from where to where, and what
+    for one in figure:
         across = [point.real for point in _corners(one, named)]
-        parts.append((min(across), max(across), [one]))
-    panels = []
+        if across and one.get("id") != "patch_1":  # the page's own white
+            parts.append((min(across), max(across), [one]))
     for left, right, inside in sorted(parts, key=lambda part: part[0]):
         if panels and left < panels[-1][1] + 2:
             left, before, others = panels.pop()
             right, inside = max(right, before), others + inside
         panels.append((left, right, inside))
     x, y, width, height = map(float, root.get("viewBox").split())
-    cuts = [
-        0,
-        width,
-    ]  # at whole pixels, and if there is room, as far to the left of each as of the first
+    cuts = [0, width]  # at whole pixels, where there is room as far left of each as of the first
     for (_, end, _), (begin, _, _) in zip(panels, panels[1:]):
         place = max((end + begin) / 2, begin - panels[0][0] + x) - x
         cuts.insert(-1, 0.75 * math.floor(place / 0.75))

@@ -123,7 +123,11 @@ def test_what_stands_side_by_side_is_a_row_of_drawings_as_wide_as_the_whole(shap
 
 
 def test_panels_begin_alike_so_that_they_stand_in_line_on_a_phone():
-    made, _ = panels(lines, 1, 2, figsize=(9, 4))
+    def apart(figure, axes):
+        lines(figure, axes)
+        figure.get_layout_engine().set(wspace=0.3)
+
+    made, _ = panels(apart, 1, 2, figsize=(9, 4))
     first, second = (
         min(float(m[1]) for one in panel.iter() for m in MOVED.finditer(one.get("transform", "")))
         - float(panel.get("viewBox").split()[0])
@@ -142,8 +146,9 @@ MOVED = re.compile(r"translate\(([\d.]+)")
         lambda figure, axes: figure.legend(loc="outside lower center"),
         lambda figure, axes: axes[0, 0].text(0.5, 3.5, "into the next " * 3).set_in_layout(False),
         lambda figure, axes: axes[0, 1].remove(),
+        lambda figure, axes: axes[0, 1].set_axis_off(),
     ],
-    ids=["title", "legend", "text", "one"],
+    ids=["title", "legend", "text", "one", "empty"],
 )
 def test_a_drawing_is_whole_where_something_reaches_across(whole):
     def draw(figure, axes):
