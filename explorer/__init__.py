@@ -192,7 +192,7 @@ class Explorer:
             plots.plot_learning_curve(_near(run).losses, ax=below)
             below.set(yscale="log", ylim=RANGE["J"], title="Learning curve")
             title = f"{s['optimizer']}, $\\eta$ = {s['lr']:g}, {s['epochs']} {unit}{how}"
-            figure.suptitle(title, fontsize=10, color=plots.GREY)
+            figure.suptitle(title, x=0.01, ha="left", fontsize=12, color=plots.GREY)
             return svg_of(figure)
 
 

@@ -189,7 +189,7 @@ let waiting = [];
 function ask(cell) {
   worker ??= new Worker(new URL("worker.js", import.meta.url), { type: "module" });
   cell.begin();
-  const alts = cell.changed ? [] : cell.figures.map((figure) => figure.querySelector("svg")?.ariaLabel ?? "");
+  const alts = cell.changed ? [] : cell.figures.map((figure) => figure.querySelector("[role=img]")?.ariaLabel ?? "");
   return new Promise((done) => {
     finished = done;
     worker.onmessage = ({ data }) => {

@@ -73,8 +73,9 @@ function Pandoc(document)
     Header = function(header) if front and header.level == 1 then return {} end end, -- the title of the book says it
     Div = function(div)
       if div.identifier:match("^equation%-") then return equation(div) end
-      local raw = div.content[1] -- below an explorer stands its caption
-      if raw and raw.t == "RawBlock" and raw.text:find("<gd-explorer", 1, true) and div.content[2] then
+      local raw = div.content[1] -- below an explorer, and below panels, stands the caption
+      local drawn = raw and raw.t == "RawBlock" and (raw.text:find("<gd-explorer", 1, true) or raw.text:find('class="panels"', 1, true))
+      if drawn and div.content[2] then
         div.content[2] = pandoc.Div(div.content[2], pandoc.Attr("", { "figure-caption" }))
         return div
       end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 import re
 from xml.etree import ElementTree
@@ -35,6 +36,7 @@ class Page:
         """The drawing as an element of the page.  Raises: BookError if it is none."""
         root = parsed(text)
         _plain(root)
+        panels = _panels(root)
         _prune(root)
         _gather(root)
         definitions = {element for defs in root.iter("defs") for element in defs.iter()}
@@ -46,18 +48,17 @@ class Page:
             scaled = element in definitions
             element.set("d", relative(path if scaled else simplified(path), 100 if scaled else 10))
         self._name(root)
-        _, _, width, height = map(float, root.get("viewBox", "0 0 0 0").split())
-        size = (
-            {"width": f"{width * 4 // 3:.0f}", "height": f"{height * 4 // 3:.0f}"} if width else {}
-        )
-        root.attrib = {
-            "role": "img",
-            "aria-label": alt,
-            **size,
-            "stroke-linejoin": "round",
-            "stroke-linecap": "butt",
-            **{k: v for k, v in root.attrib.items() if k not in ("width", "height", "version")},
-        }
+        name = {"role": "img", "aria-label": alt}
+        for one in panels or [root]:
+            _, _, width, height = map(float, one.get("viewBox", "0 0 0 0").split())
+            size = {"width": width, "height": height} if width else {}
+            one.attrib = {
+                **(name if one is root else {"aria-hidden": "true"}),
+                **{key: f"{length * 4 // 3:.0f}" for key, length in size.items()},
+                **{k: v for k, v in one.items() if k not in ("width", "height", "version")},
+            }
+        if panels:
+            root.tag, root.attrib = "div", {"class": "panels", **name}
         return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
 
     def _name(self, root) -> None:
@@ -99,8 +100,6 @@ def _plain(root) -> None:
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         attributes = {key.rpartition("}")[2]: value for key, value in element.items()}
-        if element.tag == "g":  # matplotlib names its groups, and nothing refers to them
-            attributes.pop("id", None)
         for rule in filter(str.strip, attributes.pop("style", "").split(";")):
             key, _, value = rule.partition(":")
             attributes[key.strip()] = value.strip()
@@ -115,10 +114,69 @@ def _plain(root) -> None:
         element.tail = element.tail if (element.tail or "").strip() else None
 
 
+def _panels(root) -> list:
+    """What stands side by side, each a drawing of its own with its part of the width, so that they
+    stack on a phone.  None if the drawing is whole: something reaches across, or is a colour bar."""
+    named = {element.get("id"): element for element in root.iter()}
+    if "axes_2" not in named:
+        return []
+    figure, parts, panels = root.find("g"), [], []  # of each part: from where to where, and what
+    for one in figure:
+        across = [point.real for point in _corners(one, named)]
+        if across and one.get("id") != "patch_1":  # the page's own white
+            parts.append((min(across), max(across), [one]))
+    for left, right, inside in sorted(parts, key=lambda part: part[0]):
+        if panels and left < panels[-1][1] + 2:
+            left, before, others = panels.pop()
+            right, inside = max(right, before), others + inside
+        panels.append((left, right, inside))
+    x, y, width, height = map(float, root.get("viewBox").split())
+    cuts = [0, width]  # at whole pixels, where there is room as far left of each as of the first
+    for (_, end, _), (begin, _, _) in zip(panels, panels[1:]):
+        place = max((end + begin) / 2, begin - panels[0][0] + x) - x
+        cuts.insert(-1, 0.75 * math.floor(place / 0.75))
+    if len(panels) < 2 or min(b - a for a, b in zip(cuts, cuts[1:])) < width / 5:
+        return []
+    rest = [one for one in root if one is not figure]
+    root[:] = [ElementTree.Element("svg", root.attrib) for _ in panels]
+    for one, a, b, (_, _, inside) in zip(root, cuts, cuts[1:], panels):
+        one.set("viewBox", f"{_short(x + a)} {y:g} {_short(b - a)} {height:g}")
+        one.extend(inside)
+    root[0].extend(rest)
+    return list(root)
+
+
+def _corners(element, named: dict) -> list[complex]:
+    """Points between which the element draws; of what is clipped, those of the clip."""
+    x, y, width, height = (float(element.get(key, 0)) for key in ("x", "y", "width", "height"))
+    if clip := REFERENCE.match(element.get("clip-path", "")):
+        points = _corners(named[clip[1]], named)
+    elif element.tag == "path":
+        numbers = [n for _, numbers in _commands(element.get("d", "")) for n in numbers]
+        points = list(map(complex, numbers[::2], numbers[1::2]))
+    elif element.tag == "use":
+        points = [complex(x, y) + p for p in _corners(named[element.get("href")[1:]], named)]
+    elif element.tag in ("rect", "image"):
+        points = [complex(x, y), complex(x + width, y + height)]
+    else:
+        points = [p for one in element if one.tag != "defs" for p in _corners(one, named)]
+    for name, numbers in reversed(re.findall(r"(\w+)\(([^)]*)", element.get("transform", ""))):
+        a, b = (*map(float, numbers.split()), 0.0)[:2]
+        if name == "translate":
+            points = [p + complex(a, b) for p in points]
+        elif name == "scale":
+            points = [complex(p.real * a, p.imag * (b or a)) for p in points]
+        elif name == "rotate":
+            points = [p * cmath.rect(1, math.radians(a)) for p in points]
+    return points
+
+
 def _prune(element) -> None:
     """Remove what draws nothing: metadata, styles, groups of nothing, without a word, or of one thing."""
     for place, child in reversed(list(enumerate(element))):
         _prune(child)
+        if child.tag == "g":  # matplotlib names its groups, and nothing refers to them
+            child.attrib.pop("id", None)
         if child.tag in ("metadata", "style") or (child.tag == "defs" and not len(child)):
             element.remove(child)
         elif child.tag == "g" and not child.attrib:

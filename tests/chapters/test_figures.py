@@ -179,7 +179,7 @@ FIGURES = {
         "Two epochs": [
             {
                 "x": "$b$",
-                "y": "$w$" if size == 85 else "",
+                "y": "$w$",
                 "title": title,
                 "path": f"run_of(lr=0.2, epochs=2, batch_size={size}, order='reshuffled').path",
             }
@@ -350,15 +350,13 @@ FIGURES = {
     "beyond-optimizers": {
         "Figure 1.": [
             {
-                "x": "$b$" if row else "",
-                "y": "" if column else "$w$",
+                "x": "$b$",
+                "y": "$w$",
                 "title": title,
                 "path": f"run_of(steps=60, optimizer={name!r}).path",
                 "best": "best85",
             }
-            for (title, name), (row, column) in zip(
-                OPTIMIZERS.items(), ((0, 0), (0, 1), (1, 0), (1, 1))
-            )
+            for title, name in OPTIMIZERS.items()
         ],
         "Figure 2.": [
             {

@@ -267,6 +267,55 @@ def test_pages_read_without_script(visit):
     assert page.locator("nav.book a[aria-current]").is_visible()
 
 
+# How large the text of each figure is, in pixels: a glyph is drawn at 100. Of each row of panels: where each stands, and
+# what of it reaches over the edge. What is clipped stays inside, as the axes do.
+SET = """() => {
+  const box = (element) => element.getBoundingClientRect(), all = (within, what) => [...within.querySelectorAll(what)];
+  const glyphs = all(document, ".drawing [transform]").filter((one) => /scale\\([.\\d]+ -/.test(one.getAttribute("transform")) && box(one).width);
+  return {
+    texts: glyphs.map((one) => one.getScreenCTM()).map(({ a, b }) => 100 * Math.hypot(a, b)),
+    rows: all(document, ".panels").filter((row) => box(row).width).map((row) => ({
+      room: row.clientWidth, wants: [...row.children].map((one) => +one.getAttribute("width")),
+      panels: [...row.children].map((one) => box(one)).map(({ x, y, right, bottom }) => ({ x, y, right, bottom })),
+      over: [...row.children].flatMap((panel) => all(panel, ":not(defs) > path, use").filter((one) => {
+        const inner = box(one), outer = box(panel);
+        return !one.closest("clipPath, [clip-path]") && (inner.left < outer.left - 1 || inner.right > outer.right + 1);
+      })).map((one) => one.outerHTML),
+    })),
+  };
+}"""
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_figures_are_legible_and_their_panels_stack_on_a_phone(visit, book, width):
+    seen, least = 0, {}
+    for address in (one for one in ADDRESSES if "drawing" in book.html[f"{one}.html"]):
+        page = visit(
+            address, java_script_enabled=False, viewport={"width": width, "height": 900}
+        )  # so that the explorers' stills are seen
+        page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+        found = page.evaluate(SET)
+        least[address] = min(found["texts"], default=99)
+        for row in found["rows"]:
+            seen += 1
+            panels, wants = row["panels"], row["wants"]
+            assert row["over"] == [], address
+            for one, other in zip(panels, panels[1:]):
+                if width == 375:
+                    assert other["y"] > one["bottom"] and other["x"] == one["x"], address
+                else:
+                    assert abs(other["x"] - one["right"]) < 0.1, address
+                    assert abs(other["bottom"] - one["bottom"]) < 1 and other["y"] == one["y"]
+            if width == 375:
+                sizes = [one["right"] - one["x"] for one in panels]
+                assert sizes == [min(want, row["room"]) for want in wants], address
+            else:
+                whole = panels[-1]["right"] - panels[0]["x"]
+                assert abs(whole - min(sum(wants), row["room"])) < 0.1, address
+    assert seen == 11
+    assert {address: size for address, size in least.items() if size < 9} == {}
+
+
 def test_the_keyboard_reaches_the_text_first_and_sees_where_it_is(visit):
     page = visit("chapters/5-1-math")
     page.keyboard.press("Tab")

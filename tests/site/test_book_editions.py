@@ -15,6 +15,8 @@ import pypdf
 import pytest
 import typst
 
+from book.config import Book
+from book.site import outputs
 from utils import data, gradients
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
@@ -174,6 +176,21 @@ def test_nothing_but_indices_is_smaller_than_8_points(set_pages):
         if glyph.size < 7.99 and not glyph.font.startswith("STIXTwoMath")
     ]
     assert small == []
+
+
+def test_no_text_of_a_figure_is_smaller_than_8_points_on_paper():
+    """A glyph is drawn at 100, and a drawing that is wider than the column shrinks."""
+    column, sizes = (210 - 2 * 34) / 25.4 * 72, {}
+    for page in Book.read(paper.ROOT).pages:
+        if page.is_notebook:
+            for name, drawing in outputs.read(paper.ROOT / page.source, str(page.source))[
+                1
+            ].items():
+                width = float(re.search(r'width="([\d.]+)pt"', drawing.svg)[1])
+                least = min(map(float, re.findall(r"scale\(([\d.]+) -", drawing.svg)))
+                sizes[f"{page.source} {name}"] = 100 * least * min(1, column / width)
+    assert len(sizes) > 30
+    assert {name: size for name, size in sizes.items() if size < 8} == {}
 
 
 def test_no_page_of_the_pdf_is_nearly_empty(book):

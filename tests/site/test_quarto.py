@@ -6,6 +6,7 @@ collected, and the last lines of ``make test`` name them.
 
 import ast
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -87,6 +88,28 @@ def test_no_output_of_the_type_html_reaches_quarto():
     assert [set(data) for data in shown] == [{"text/markdown"}] * 2
     assert "```{=html}\n<gd-explorer></gd-explorer>\n```" in shown[1]["text/markdown"]
     assert 'tabindex="0"' in shown[0]["text/markdown"]
+
+
+def test_figures_with_panels_reach_quarto_in_pieces_and_others_as_files():
+    page = json.loads((ROOT / "chapters" / "5-1-math.ipynb").read_text("utf-8"))
+    cells = {cell["id"]: cell for cell in quarto.for_quarto(page)["cells"]}
+    (five,), (six,), (four,) = (cells[id]["outputs"] for id in ("a4706938", "d0596275", "3f1addd7"))
+    assert set(four["data"]) == {"image/svg+xml", "text/plain"}
+    texts = [one["data"]["text/markdown"] for one in (five, six)]
+    for text, alt in zip(texts, ("Two contour maps side by side.", "Two panels")):
+        assert text.startswith(f'```{{=html}}\n<div class="panels" role="img" aria-label="{alt}')
+        assert text.count("<svg") == 2
+    names = re.findall(' id="([^"]*)"', "".join(texts))
+    assert len(names) == len(set(names)) > 20
+
+
+def test_the_caption_of_panels_looks_like_one():
+    html = pandoc.run(
+        *("--from=markdown", "--to=html5", f"--metadata=root:{ROOT}", "--metadata=page:index.qmd"),
+        f"--lua-filter={Path(__file__).with_name('quarto.lua')}",
+        stdin=b'# A\n\n:::: {.cell}\n```{=html}\n<div class="panels"></div>\n```\n\nThe caption.\n::::\n',
+    ).decode()
+    assert '<div class="figure-caption">\n<p>The caption.</p>' in html
 
 
 def executable(folder):

@@ -1,9 +1,11 @@
 """Drawings inside a page: the same lines in fewer bytes, names that are unique, a text for all."""
 
+import io
 import math
 import re
 from xml.etree import ElementTree
 
+import matplotlib.pyplot as plt
 import pytest
 
 from book import BookError
@@ -41,8 +43,6 @@ def test_it_has_a_role_a_text_a_size_and_nothing_that_draws_nothing():
         "aria-label": '"quoted" & <b>',
         "width": "40",
         "height": "20",
-        "stroke-linejoin": "round",
-        "stroke-linecap": "butt",
         "viewBox": "0 0 30 15",
     }
     assert [(child.tag, child.text, child.attrib) for child in made] == [
@@ -82,6 +82,100 @@ def test_what_is_referred_to_is_named_and_what_two_figures_show_is_defined_once(
         "url(#d3)",
         "d3",
     )
+
+
+def panels(draw, *shape, **options):
+    """A drawing by matplotlib and what the page makes of it; ``draw`` gets the figure and its axes."""
+    figure, axes = plt.subplots(*shape, layout="constrained", squeeze=False, **options)
+    draw(figure, axes)
+    text = io.StringIO()
+    figure.savefig(text, format="svg")
+    plt.close(figure)
+    made = ElementTree.fromstring(svg.Page().inline(text.getvalue(), "What it shows"))
+    width = float(re.search(r'viewBox="0 0 ([\d.]+)', text.getvalue())[1])
+    return made, width
+
+
+def lines(figure, axes):
+    for ax in axes.flat:
+        ax.plot([0, 1], [3, 4])
+        ax.set(ylabel="height", title="a long title of it")
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (1, 3), (2, 2)])
+def test_what_stands_side_by_side_is_a_row_of_drawings_as_wide_as_the_whole(shape):
+    made, width = panels(lines, *shape, figsize=(9, 4))
+    assert made.tag == "div"
+    assert made.attrib == {"class": "panels", "role": "img", "aria-label": "What it shows"}
+    assert [one.tag for one in made] == ["svg"] * shape[1]
+    boxes = [list(map(float, one.get("viewBox").split())) for one in made]
+    assert boxes[0][0] == 0 and boxes[-1][0] + boxes[-1][2] == pytest.approx(width, abs=0.01)
+    for (x, _, wide, _), (after, *_) in zip(boxes, boxes[1:]):
+        assert x + wide == after and after / 0.75 == int(after / 0.75)  # a whole pixel
+    assert sum(int(one.get("width")) for one in made) == int(width / 0.75)
+    for one in made:
+        assert one.get("aria-hidden") == "true" and "role" not in one.attrib
+        assert len(one.findall(".//*[@clip-path]")) == shape[0]  # the one line of each of its axes
+    names = [one.get("id") for one in made.iter() if one.get("id")]
+    used = {value[5:-1] for one in made.iter() for value in one.attrib.values() if "url(#" in value}
+    used |= {one.get("href")[1:] for one in made.iter("use")}
+    assert len(names) == len(set(names)) and used == set(names)
+
+
+def test_panels_begin_alike_so_that_they_stand_in_line_on_a_phone():
+    def apart(figure, axes):
+        lines(figure, axes)
+        figure.get_layout_engine().set(wspace=0.3)
+
+    made, _ = panels(apart, 1, 2, figsize=(9, 4))
+    first, second = (
+        min(float(m[1]) for one in panel.iter() for m in MOVED.finditer(one.get("transform", "")))
+        - float(panel.get("viewBox").split()[0])
+        for panel in made
+    )
+    assert first == pytest.approx(second, abs=0.8)
+
+
+MOVED = re.compile(r"translate\(([\d.]+)")
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        lambda figure, axes: figure.suptitle("what reaches across the cut between the panels"),
+        lambda figure, axes: figure.legend(loc="outside lower center"),
+        lambda figure, axes: axes[0, 0].text(0.5, 3.5, "into the next " * 3).set_in_layout(False),
+        lambda figure, axes: axes[0, 1].remove(),
+        lambda figure, axes: axes[0, 1].set_axis_off(),
+    ],
+    ids=["title", "legend", "text", "one", "empty"],
+)
+def test_a_drawing_is_whole_where_something_reaches_across(whole):
+    def draw(figure, axes):
+        axes[0, 0].plot([0, 1], [3, 4], label="a line of this figure, and of the next")
+        whole(figure, axes)
+
+    made, _ = panels(draw, 1, 2, figsize=(5, 3))
+    assert (made.tag, made.get("role")) == ("svg", "img")
+
+
+def test_a_colour_bar_is_no_panel():
+    made, _ = panels(lambda figure, axes: figure.colorbar(axes[0, 0].imshow([[1, 2]])), 1, 1)
+    assert made.tag == "svg"
+
+
+def test_a_cut_heeds_what_turns_grows_and_is_clipped():
+    def axes(n, x, inside):
+        return f'<g id="axes_{n}"><path d="M {x} 0 L {x + 8} 9"/>{inside}</g>'
+
+    clip = '<clipPath id="c"><rect x="2" y="0" width="9" height="9"/></clipPath>'
+    clipped = '<g clip-path="url(#c)"><path d="M 0 0 L 29 0"/></g>'
+    turned = (
+        '<g transform="translate(17 9) rotate(-90) scale(0.5 -0.5)"><path d="M 0 0 L 1 4"/></g>'
+    )
+    made = inline(f"<g>{axes(1, 1, clipped)}{axes(2, 20, turned)}</g><defs>{clip}</defs>")
+    # Up to 11 by the clip, from 15 on by the turn: 1 to the left of it, as at the first, is 14.
+    assert [one.get("viewBox") for one in made] == ["0 0 13.5 15", "13.5 0 16.5 15"]
 
 
 CIRCLE = "M 0 2 C 1.11 2 1.41 1.41 1.41 1.41 C 1.41 1.41 2 1.11 2 0 C 2 0 1.41 -1.41 1.41 -1.41 C 1 -2 0 -2 0 -2 "
