@@ -232,7 +232,10 @@ FIGURES = {
                 "lines": [
                     ("", "against(X, y)"),
                     ("", "segment(loaded.bias.item(), loaded.weight.item())"),
-                    ("", "[(0.5, loaded.bias.item() + 0.5 * loaded.weight.item())]"),
+                    (
+                        "",
+                        "[(x, loaded.bias.item() + x * loaded.weight.item()) for x in (0.25, 0.8)]",
+                    ),
                 ],
             },
         ],

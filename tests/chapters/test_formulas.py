@@ -372,6 +372,12 @@ def first_rmsprop(a):
     return {**found, "is": [np.sqrt(found["s'"])]}
 
 
+def first_rmsprop_step(a):
+    settings = {"alpha": 0.7, "eps": 1e-12}
+    found = by_torch(a, torch.optim.RMSprop, k=1, **settings)
+    return {"alpha": 0.7, "is": [abs(found["theta'"] - found["theta"])]}
+
+
 def rmsprop(a):
     memories, settings = {"s": "square_avg"}, {"alpha": 0.7, "eps": 0.3}
     found = by_torch(a, torch.optim.RMSprop, memories=memories, **settings)
@@ -455,11 +461,19 @@ FORMULAS = {
     "5-3-pytorch": [
         ("y - b - w X", lambda a: {"X": a["x"], "is": [a["y"] - a["h"]]}),
         (r"\theta \leftarrow \theta - \eta\, g .", sgd),
+        (r"v \leftarrow \beta v + g", momentum),
+        (r"\theta \leftarrow \theta - \eta\, v .", new(momentum)),
         *THREE_LINES,
+        (r"\eta = 0.1", eta(0.1, "lr=0.1")),
+        (r"\eta / \sqrt{1 - \alpha}", first_rmsprop_step),
+        (r"x^2", lambda a: {"is": [a["x"] * a["x"]]}),
         (r"\hat y = x W^\top", layer),
         ("w = 0", {"w": 0.0}),
     ],
-    "5-4-dataloader": [("0.1^2 = 0.01", says(data.NOISE**2, data.NOISE**2))],
+    "5-4-dataloader": [
+        ("0.1^2 = 0.01", says(data.NOISE**2, data.NOISE**2)),
+        ("x = 40", {"x": 40.0}),
+    ],
     "5-5-exercises": [
         ("b = 2.3", {"b": data.TRUE_B}),
         ("w = 1.2", {"w": data.TRUE_W}),
