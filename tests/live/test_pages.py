@@ -23,7 +23,7 @@ SHOWN = """() => [...document.querySelectorAll(".cell.live")].map((cell) => {
   const count = (at) => cell.querySelectorAll(at).length;
   return {
     stored: text(":scope >"), ran: text(".results"), mark: cell.querySelector(".results .mark")?.textContent ?? null,
-    wrong: count(".wrong"), figures: [count(":scope > figure"), count(".results figure svg")],
+    wrong: count(".wrong"), figures: [count(":scope > figure"), count(".results figure .drawing")],
   };
 })"""
 
