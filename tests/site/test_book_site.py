@@ -241,6 +241,14 @@ def test_explorers_need_no_script_of_their_own(book):
         assert re.search(still, text, re.DOTALL)
 
 
+def test_every_line_of_a_drawing_has_a_colour_for_the_dark_theme(book):
+    css = (book.folder / "assets" / "book.css").read_text("utf-8")
+    drawn = set(re.findall(r'stroke="#\w{6}"', "".join(book.html.values())))
+    assert len(drawn) > 15
+    grey = {'stroke="#808080"'}  # is seen on both
+    assert {colour for colour in drawn if f"[{colour}]" not in css} - grey == set()
+
+
 def test_the_figures_colours_stand_in_plots_alone(book):
     from utils import plots
 
