@@ -73,8 +73,9 @@ TASKS = {
         (f"How few steps are enough at {ETA} = 0.1?", {"lr": 0.1, "epochs": 200},
          "119 steps.", {"epochs": 119}),
         (f"At {ETA} = 0.4, find a start from which one step arrives.", {"lr": 0.4, "epochs": 100},
-         "Straight across the valley, for example from (1.2, 0.6): there the gradient points at the best "
-         f"line, and {ETA} is half the limit. From (1, 1.5) it takes 30 steps.", {"b": 1.2, "w": 0.6}),
+         "Across the valley, for example from (1.2, 0.6): there the way downhill leads straight to "
+         f"the best point, and {ETA} is about half the limit, 1/c. From (1, 1.5) it takes 30 steps.",
+         {"b": 1.2, "w": 0.6}),
     ),
     "5.2": (
         ("Which batch size arrives first, counted in points?", {"batch": 32, "order": "shuffled"},

@@ -50,6 +50,12 @@ def mse_on(part, model):
     return np.mean((t - x @ weight.T - bias) ** 2)
 
 
+def on_a_parabola(lr, start):
+    """Gradient descent on J = u^2, whose curvature is 2."""
+    walk = start * (1 - 2 * lr) ** np.arange(5)
+    return walk, walk**2
+
+
 def upright(x):
     """A vertical line; its y are shares of the Axes."""
     return [(x, 0), (x, 1)]
@@ -73,7 +79,9 @@ BOTH = np.linalg.eigvalsh(gradients.mse_hessian(X))
 HELPERS = {"X85": X, "y85": y, "X15": X_val, "y15": y_val, "best85": gradients.least_squares(X, y)}
 HELPERS |= {"np": np, "gradients": gradients, "descent": descent, "optimizers": optimizers}
 HELPERS |= {"both": BOTH, "etas_fine": np.linspace(0, 0.9, 400), "run_of": run, "segment": line}
-HELPERS |= {f.__name__: f for f in (against, mse_on, upright, epochs_of, measured, span)}
+HELPERS |= {
+    f.__name__: f for f in (against, mse_on, on_a_parabola, upright, epochs_of, measured, span)
+}
 
 # --- the table -------------------------------------------------------------------------------
 
@@ -157,6 +165,16 @@ FIGURES = {
         "Figure 5.": [
             {**BW, "title": rf"$\eta = {lr}$", "path": f"run_of(lr={lr}).path"}
             for lr in (0.005, 0.8)
+        ],
+        "Four steps": [
+            {
+                "x": "$u$",
+                "y": "$J$" if first_panel else "",
+                "title": rf"$\eta = {lr}$",
+                "path": f"against(*on_a_parabola({lr}, {start}))",
+                "lines": [("", "against(u, u**2)")],
+            }
+            for lr, start, first_panel in ((0.2, 2, True), (0.8, 2, False), (1.1, 1, False))
         ],
         "Figure 6.": [
             {**COST, "title": "linear axis", "lines": [("", "run_of().losses")]},

@@ -234,6 +234,24 @@ def at_the_minimum(a):
     return {"b": b, "w": w}
 
 
+def along_a_line(a):
+    """J on a straight line through its minimum, at the distance u: its bend, by autograd twice."""
+    angle, u = a["random"].uniform(0, 3), a["random"].normal()
+    p, q = np.cos(angle), np.sin(angle)
+    x, y, best = a["x"], a["y"], gradients.least_squares(a["x"], a["y"])
+    at = torch.tensor(u, dtype=torch.float64, requires_grad=True)
+    residuals = torch.tensor(y - best[0] - best[1] * x) - at * torch.tensor(p + q * x)
+    J = (residuals**2).mean()
+    (slope,) = torch.autograd.grad(J, at, create_graph=True)
+    c = torch.autograd.grad(slope, at)[0].item()
+    moved = best + (u - a["eta"] * slope.item()) * np.array([p, q])
+    after = (moved - best) @ (p, q)
+    env = {"p": p, "q": q, "u": u, "c": c, "J": J.item() - a["J_{min}"], "half": c / 2}
+    env |= {"u_{o}": u, "u_{n}": after, "there": u / slope.item(), "limit": 2 * u / slope.item()}
+    change = y - best @ [np.ones_like(x), x]
+    return env | {"change": (residuals.detach().numpy() - change)[a["i"]]}
+
+
 def parabola(a):
     x, y, v = a["x"][0], a["y"][0], a["random"].normal()
 
@@ -436,6 +454,7 @@ FORMULAS = {
         (r"\tag{5.1}", {}),
         ("(2.3, 1.2)", says(LINE)),
         ("x = 0.5", {"x": 0.1 / 0.2}),
+        ("b + w x", lambda a: {"is": [a["h"]]}),
         ("r_i = y_i - b - w x_i", one_point),
         (r"\frac{\partial}{\partial b}\, r_i^2", one_point),
         ("-2", says(-2)),
@@ -448,6 +467,17 @@ FORMULAS = {
         (r"\Theta = (b, w)", {}),
         (r"f_\Theta(x) = b + w x", lambda a: {"f": a["h"]}),
         (r"\theta_i = \theta_{i-1}", {}),
+        (r"J = \tfrac12 c u^2", along_a_line, 2),
+        ("c = 2", {"c": 2.0, "code": "c = 2\n"}),
+        (r"u_{\text{new}}", along_a_line),
+        ("1/c", says("there", of=along_a_line), 3),
+        ("2/c", says("limit", of=along_a_line), 3),
+        ("p^2 + q^2 = 1", along_a_line),
+        (r"-u\,(p + q x_i)", says("change", of=along_a_line)),
+        ("u^2", lambda a: {"u": 3.0, "is": [9.0]}),
+        (r"\tfrac12 c", says("half", of=along_a_line)),
+        (r"c = \frac{2}{N}", along_a_line),
+        ("-1", says(-1)),
         (r"\eta = 0.01", {"eta": 2 * 0.005, "code": "0.005"}),
         (r"\eta = 1.6", {"eta": 2 * 0.8, "code": "0.8"}),
     ],
@@ -457,6 +487,10 @@ FORMULAS = {
         ("(1.0, 1.5)", says(START), 2),
         (r"\eta = 0.2", eta(0.2, "lr=0.2"), 2),
         (r"\eta = 0.8", {"eta": 0.8}),
+        ("(0, 0)", says(np.array([0, 0]))),
+        ("(1, 3)", says(np.array([1, 3]))),
+        ("(2, 0)", says(np.array([2, 0]))),
+        (r"\hat y = 1", {"h": gradients.least_squares([0.0, 1.0, 2.0], [0.0, 3.0, 0.0])[0]}),
     ],
     "5-3-pytorch": [
         ("y - b - w X", lambda a: {"X": a["x"], "is": [a["y"] - a["h"]]}),
@@ -585,6 +619,8 @@ FORMULAS = {
         (r"\hat y = b + w x", {}),
         ("2^{-52}", {"is": [np.finfo(float).eps], "atol": 0}),
         (r"2.2 \cdot 10^{-16}", {"is": [np.finfo(float).eps], "rtol": 0.01, "atol": 0}),
+        (r"J = \tfrac12 c u^2", along_a_line),
+        ("2/c", says("limit", of=along_a_line)),
     ],
     "names": [
         (r"y_i - \hat y_i", says("this", of=one_point)),
@@ -594,6 +630,7 @@ FORMULAS = {
 #: Formulas that state nothing, and why.
 PLAIN = {
     r"i = 1, \dots, N": "how the points are counted",
+    "x_1": "a name",
     r"\partial J/\partial b": "a name",
     r"\partial J/\partial w": "a name",
     r"(\partial J/\partial b,\ \partial J/\partial w)": "names",
