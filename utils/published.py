@@ -10,12 +10,8 @@ import numpy as np
 
 from utils import _validate
 
-_RECORDS = {
-    record["id"]: record
-    for record in json.loads(
-        Path(__file__).with_name("published.json").read_text(encoding="utf-8")
-    )["records"]
-}
+_FILE = Path(__file__).with_name("published.json")
+_RECORDS = {each["id"]: each for each in json.loads(_FILE.read_text(encoding="utf-8"))["records"]}
 
 #: How far, in units in the last place, a value computed on another processor, device or library
 #: version may lie from the published one.  Appendix "Why is my number different?" has the evidence.

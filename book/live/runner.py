@@ -16,25 +16,7 @@ from book.site import svg
 MOST = 200_000  # characters that one cell may print
 PAUSE = 0.05  # seconds between two pieces of what it prints
 NAMESPACE = {"__name__": "__main__"}
-
-
-class NotHere(Exception):
-    """A library that does not run in a page."""
-
-
-class Absent:
-    """Stands where a missing library, or a part of one, would; whoever uses it is told."""
-
-    def __init__(self, library):
-        vars(self)["library"] = library
-
-    def __getattr__(self, name):
-        raise NotHere(
-            f"{self.library} does not run in a page. Colab, or the downloaded notebook, has it."
-        )
-
-    def __call__(self, *args, **more):
-        return self.anything
+ABSENT = {}  # a name that an import would have made -> the library that does not run here
 
 
 class Shown(io.TextIOBase):
@@ -120,14 +102,14 @@ def run(code: str, name: str, place: int, elsewhere: dict[str, str], alts, show)
 
 
 def leave_out(tree: ast.Module, elsewhere: dict[str, str]) -> None:
-    """Take the imports of libraries that do not run here out of a cell; their names say so when used."""
+    """Take the imports of libraries that do not run here out of a cell; who uses their names is told."""
     for node in [*tree.body]:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             module = getattr(node, "module", None) or node.names[0].name
             if library := elsewhere.get(module.partition(".")[0]):
                 tree.body.remove(node)
                 names = (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-                NAMESPACE.update(dict.fromkeys(names, Absent(library)))
+                ABSENT.update(dict.fromkeys(names, library))
 
 
 def told(error, name: str) -> tuple[str, str]:
@@ -139,5 +121,7 @@ def told(error, name: str) -> tuple[str, str]:
     if isinstance(error, SyntaxError) and error.filename == name:
         lines.append(error.lineno)
     short = " ".join(traceback.format_exception_only(error)[-1].split())
+    if isinstance(error, NameError) and (library := ABSENT.get(error.name)):
+        short = f"{library} does not run in a page. Colab, or the downloaded notebook, has it."
     where = f"Line {lines[-1]}: " if lines else ""
     return where + short, "".join(traceback.format_exception(type(error), error, trace))
