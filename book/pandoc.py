@@ -12,16 +12,6 @@ from book import BookError, notebooks, read_text
 
 HERE = Path(__file__).resolve().parent
 
-# Pandoc's own Markdown, for the cells of a notebook too.
-MARKDOWN = (
-    "-gfm_auto_identifiers+auto_identifiers+fenced_divs+bracketed_spans+link_attributes+citations"
-    "+footnotes+inline_notes+header_attributes+definition_lists+implicit_figures+raw_attribute"
-    "+fenced_code_attributes+fancy_lists+startnum+superscript+subscript+escaped_line_breaks"
-    "+table_captions+simple_tables+multiline_tables+grid_tables+blank_before_header"
-    "+blank_before_blockquote+implicit_header_references+inline_code_attributes"
-    "-lists_without_preceding_blankline+smart-autolink_bare_uris"
-)
-
 
 @cache
 def path() -> str:
@@ -49,14 +39,12 @@ def read_page(book, source: PurePosixPath, edition: str, *more, notebook=None, *
     filter knows; more, arguments that say what to write; notebook, the page as it is to be shown,
     by default as it is without outputs; metadata, what else the filter is told.
     """
-    name, reader = str(source), "markdown"
+    name, reader = str(source), []
     if source.suffix == ".ipynb":
-        text, reader = (
-            _for_filter(notebook or notebooks.load(book.root / source, name), name, not notebook),
-            "ipynb",
-        )
+        shown = notebook or notebooks.load(book.root / source, name)
+        text = _for_filter(shown, name, not notebook)
     else:
-        text = read_text(book.root / source, name)
+        text, reader = read_text(book.root / source, name), ["--from=markdown"]
     # Values of -M are taken as they stand; those of a metadata file are read as Markdown.
     metadata |= {
         "edition": edition,
@@ -67,9 +55,9 @@ def read_page(book, source: PurePosixPath, edition: str, *more, notebook=None, *
         "bibliography": book.bibliography,
     }
     return run(
-        f"--from={reader}{MARKDOWN}",
         f"--defaults={HERE / 'pandoc.yaml'}",
         "--ipynb-output=all",
+        *reader,
         *(f"--metadata={key}={value}" for key, value in metadata.items() if value),
         *more,
         stdin=text.encode("utf-8"),
