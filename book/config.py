@@ -86,7 +86,9 @@ class Book:
         for key in ("title", "chapters"):
             if not book.get(key):
                 raise BookError(f"_quarto.yml: 'book.{key}' is missing")
-        for key in ("title", "subtitle", "author", "description", "site-url", "repo-url"):
+        texts = ("title", "subtitle", "author", "description", "site-url", "repo-url")
+        *names, site, repository = map(book.get, texts)
+        for key in texts:
             if not isinstance(book.get(key) or "", str):
                 raise BookError(f"_quarto.yml: 'book.{key}' wants a text, not {book[key]!r}")
         bibliography = config.get("bibliography")
@@ -94,12 +96,9 @@ class Book:
             raise BookError(f"{bibliography}: named in _quarto.yml, but there is no such file")
         return cls(
             root,
-            book["title"],
-            book.get("subtitle"),
-            book.get("author"),
-            book.get("description"),
+            *names,
             config.get("lang") or "en",
-            *_addresses(root, book.get("site-url"), book.get("repo-url")),
+            *_addresses(root, site, repository),
             root / bibliography if bibliography else None,
             root / ((config.get("project") or {}).get("output-dir") or "_book"),
             tuple(_listed(root, book["chapters"])),

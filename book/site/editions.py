@@ -40,16 +40,9 @@ def epub(book: Book, out: Path, scratch: Path) -> Path:
     path, cover = out / f"{FILE}.epub", scratch / "cover.png"
     words = "\n".join((book.title, book.subtitle or "", book.author or ""))
     _set(scratch, "cover-page.typ", cover, ppi=216, sys_inputs={"words": words})
-    chapters = _write(
-        book,
-        "epub",
-        scratch,
-        f"--defaults={HERE / 'epub.yaml'}",
-        f"--resource-path={scratch}",
-        f"--epub-cover-image={cover}",
-        f"--output={path}",
-    )
-    _name(path, chapters)
+    how = f"--defaults={HERE / 'epub.yaml'}", f"--resource-path={scratch}"
+    to = f"--epub-cover-image={cover}", f"--output={path}"
+    _name(path, _write(book, "epub", scratch, *how, *to))
     return path
 
 
@@ -59,16 +52,9 @@ def _set(scratch: Path, source: str, path: Path, **options) -> None:
 
     for file in HERE.glob("cover*.typ"):
         shutil.copy(file, scratch)
-    fonts = [str(HERE / "print")]
+    places, fonts = map(str, (scratch / source, path, scratch)), [str(HERE / "print")]
     try:
-        typst.compile(
-            str(scratch / source),
-            str(path),
-            str(scratch),
-            fonts,
-            ignore_system_fonts=True,
-            **options,
-        )
+        typst.compile(*places, fonts, ignore_system_fonts=True, **options)
     except typst.TypstError as error:
         raise BookError(f"{path.suffix[1:].upper()}: {error}") from None
 
