@@ -98,7 +98,7 @@ notebooks: $(VENV)/all.stamp ## re-execute all notebooks in place; a second run 
 	$(python) -m book.proof.ledger
 	$(python) -m book.execute chapters/ledger.ipynb
 
-figures: $(VENV)/all.stamp ## draw figures/ again from Section 5.1
+figures: $(VENV)/all.stamp ## write figures/ again, as Section 5.1 stores them
 	$(python) -m book.figures
 
 stamp: $(VENV)/all.stamp ## record what the stored outputs hold and what they were made on, for the ledger
