@@ -1,4 +1,4 @@
-"""Run the cells of one notebook in a fresh process: ``python book/proof/run.py NOTEBOOK``.
+"""Run the cells of one notebook in a fresh process: ``python book/proof/run.py NOTEBOOK [REPORT]``.
 
 A notebook of the book or an exported one; it needs IPython and what the notebook uses, nothing
 else, so that it runs under any Python, any NumPy and on a machine with a GPU.  The cells run
@@ -7,7 +7,6 @@ published one is a complaint, and ends with status 1.  The report, JSON, holds f
 the notebook compares its values and their distance from the published ones.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -29,7 +28,7 @@ def report(notebook, *, python=sys.executable, folder=None, **variables):
     with tempfile.TemporaryDirectory() as temporary:
         written = Path(temporary, "report.json")
         done = subprocess.run(
-            [str(python), str(Path(__file__).resolve()), str(notebook), "--report", str(written)],
+            [str(python), str(Path(__file__).resolve()), str(notebook), str(written)],
             cwd=folder or notebook.parent,
             env={**environment, **variables},
             capture_output=True,
@@ -110,17 +109,13 @@ def surroundings():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebook", type=Path)
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where to write it, as JSON")
-    options = parser.parse_args()
-    wrong, compared = run(options.notebook)
-    if options.report:
-        content = {"wrong": wrong, "records": compared, **surroundings()}
-        options.report.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    for line in wrong:
-        print(line, file=sys.stderr)
-    print(f"{options.notebook.name}: {len(compared)} records compared, {len(wrong)} complaints")
+    notebook, *written = map(Path, sys.argv[1:])
+    wrong, compared = run(notebook)
+    content = {"wrong": wrong, "records": compared, **surroundings()}
+    for path in written:
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(*wrong, sep="\n", file=sys.stderr)
+    print(f"{notebook.name}: {len(compared)} records compared, {len(wrong)} complaints")
     return 1 if wrong else 0
 
 
