@@ -172,7 +172,7 @@ def _corners(element, named: dict) -> list[complex]:
 
 
 def _prune(element) -> None:
-    """Remove what draws nothing: metadata, styles, groups of nothing, without a word, or of one thing."""
+    """Remove what draws nothing: metadata, styles, empty definitions, groups without a word."""
     for place, child in reversed(list(enumerate(element))):
         _prune(child)
         if child.tag == "g":  # matplotlib names its groups, and nothing refers to them
@@ -181,20 +181,6 @@ def _prune(element) -> None:
             element.remove(child)
         elif child.tag == "g" and not child.attrib:
             element[place : place + 1] = list(child)
-        elif child.tag == "g" and len(child) == 1 and _joins(child.attrib, child[0].attrib):
-            only = child[0]
-            moves = [one.attrib["transform"] for one in (child, only) if "transform" in one.attrib]
-            only.attrib = child.attrib | only.attrib
-            if moves:
-                only.set("transform", " ".join(moves))
-            element[place] = only
-
-
-def _joins(outer: dict, inner: dict) -> bool:
-    """Do the attributes of a group and of the one thing in it say the same on that thing alone?"""
-    return not {"clip-path", "opacity"} & outer.keys() & inner.keys() and not (
-        "clip-path" in outer and "transform" in inner
-    )
 
 
 def _gather(root) -> None:
