@@ -212,15 +212,6 @@ def test_marks_alike_say_once_what_they_look_like(mark, stroke, made):
         assert defs[0].find("path").get("stroke") == stroke
 
 
-def test_a_group_of_one_thing_is_that_thing_unless_it_would_move():
-    (one, clipped) = inline(
-        '<g transform="scale(2)" fill="#fff"><g><use xlink:href="#a" transform="rotate(5)"/></g></g>'
-        '<g clip-path="url(#c)"><path transform="scale(3)"/></g>'
-    )
-    assert one.attrib == {"transform": "scale(2) rotate(5)", "fill": "#fff", "href": "#d1"}
-    assert clipped.tag == "g"
-
-
 @pytest.mark.parametrize(
     ("path", "short"),
     [
