@@ -98,13 +98,12 @@ PYTEST = ("-q", "--tb=no", "-p", "no:cacheprovider")
 def nbval(copy: Path, pages: list[str]) -> dict[str, set[int]]:
     """Run nbval as ``make test`` does; returns the numbers of the code cells that failed."""
     report = copy / "report.xml"
-    many = ("-n", "2", "--dist", "loadscope", "--no-summary") if len(pages) > 1 else ()
     how = (*PYTEST, "--nbval", "--nbval-current-env", f"--junitxml={report}")
+    many = ("-n", "2", "--dist", "loadscope", "--no-summary")
     subprocess.run(
         [sys.executable, "-m", "pytest", *how, *many, *pages],
         cwd=copy,
         env={**os.environ, **KERNEL_ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": "1"},
-        stdout=None if many else subprocess.DEVNULL,
         check=False,
     )
     failed = {name: set() for name in pages}
@@ -121,17 +120,16 @@ def failure(copy: Path, check: str) -> str:
     """What turns red: the test, or the cell of a notebook under nbval; "" if nothing does.
 
     A check is "FILE" or "FILE -k WORDS" for pytest, in a fork of this process, which has imported
-    what takes long; a notebook is checked by strict nbval.
+    what takes long.
     """
-    if check.endswith(".ipynb"):
-        return "".join(f"nbval, cell {n}" for n in sorted(nbval(copy, [check])[check])[:1])
     output = copy / "output.txt"
     fork = get_context("fork").Process(target=_pytest, args=(copy, check, output))
     fork.start()
     fork.join()
     if fork.exitcode not in (0, 1):
         raise RuntimeError(f"{check}: {output.read_text('utf-8')[-2000:]}")
-    found = re.search(r"^(?:FAILED|ERROR) \S*?(\w+\.py\S*)", output.read_text("utf-8"), re.M)
+    red = r"^(?:FAILED|ERROR) \S*?(\w+\.py\S*|[\w-]+\.ipynb::Cell \d+)"
+    found = re.search(red, output.read_text("utf-8"), re.M)
     return (found[1] if found else check) if fork.exitcode else ""
 
 
