@@ -169,12 +169,12 @@ FIGURES = {
         "Four steps": [
             {
                 "x": "$u$",
-                "y": "$J$" if first_panel else "",
+                "y": "$J$",
                 "title": rf"$\eta = {lr}$",
                 "path": f"against(*on_a_parabola({lr}, {start}))",
                 "lines": [("", "against(u, u**2)")],
             }
-            for lr, start, first_panel in ((0.2, 2, True), (0.8, 2, False), (1.1, 1, False))
+            for lr, start in ((0.2, 2), (0.8, 2), (1.1, 1))
         ],
         "Figure 6.": [
             {**COST, "title": "linear axis", "lines": [("", "run_of().losses")]},
