@@ -539,7 +539,6 @@ FORMULAS = {
         (r"\eta = 0.02", eta(0.02, "0.02")),
         ("b + w x + v x^2", says("h", of=parabola)),
         ("e^2", lambda a: {"e": 2.0, "is": [4.0]}),
-        ("x^2", lambda a: {"is": [a["x"] * a["x"]]}),
     ],
     "beyond-learning-rate": [
         (r"H = \begin{pmatrix}", {}),
