@@ -134,7 +134,9 @@ def _need_line(ax, pair):
     if found:
         line, (left, right) = found
         if left > 0.05 or right < min(0.95, (TOP - b) / w - 0.05):
-            raise NotYet(f"the line {pair} should run from x = 0 to x = 1, or to where it leaves the axes.")
+            raise NotYet(
+                f"the line {pair} should run from x = 0 to x = 1, or to where it leaves the axes."
+            )
         return line
     mistakes = (
         ((w, b), f"in the line {pair}, b and w have changed places: b is where x = 0."),

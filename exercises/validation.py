@@ -174,7 +174,9 @@ def check_predictions(answer):
 
     if distance(right) <= DISTANCE:
         much = f"The mean squared distance from the curve is {distance(right):.5f}"
-        return f"{much}. For one point the mean square of the noise is 0.01: many together know more."
+        return (
+            f"{much}. For one point the mean square of the noise is 0.01: many together know more."
+        )
     parts = [np.polyval(np.polyfit(X, y, degree), X_new) for degree in (0, 1)]
     mistakes = (
         (parts[0], "You predict the mean of y for every x. Has the training begun, and do the shapes in the loss agree?"),

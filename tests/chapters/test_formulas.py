@@ -620,6 +620,7 @@ FORMULAS = {
         (r"2.2 \cdot 10^{-16}", {"is": [np.finfo(float).eps], "rtol": 0.01, "atol": 0}),
         (r"J = \tfrac12 c u^2", along_a_line),
         ("2/c", says("limit", of=along_a_line)),
+        (r"1 - \alpha", lambda a: {"alpha": 0.7, "is": [0.3]}),
     ],
     "names": [
         (r"y_i - \hat y_i", says("this", of=one_point)),
