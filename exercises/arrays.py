@@ -68,7 +68,7 @@ def check_gradient(answer):
     *_, (_, X, y) = cases
     mistakes = [
         ([parabola_gradient(params, X, y) for params, _, _ in cases], "Your function always looks at the chapter's points. It should use the X and y that it is given."),
-        ([parabola_gradient(*case, seen=2) for case in cases], "Your error y - ŷ leaves out v x²: the parabola belongs into it."),
+        ([parabola_gradient(*case, seen=2) for case in cases], "Your error y - ŷ leaves out v x²: the parabola belongs in it."),
         (right[:, [0, 0, 2]], "Your derivative by w repeats that by b: what stands next to w in ŷ?"),
         (right[:, [0, 1, 1]], "Your derivative by v repeats that by w: what stands next to v in ŷ?"),
     ]  # fmt: skip

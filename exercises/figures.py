@@ -113,7 +113,7 @@ _FIGURES = (_figure_1, _figure_2, _figure_3, _figure_4, _figure_5, _figure_6)
 
 
 def _other_eta(wanted: float, found: float) -> str:
-    why = "Published titles are twice as large: they leave out the factor 2 of the gradient"
+    why = "The published figures have a gradient without the factor 2, and a rate twice as large"
     return f"you ran Equation 5.2 with eta = {found}; here it is eta = {wanted}. ({why}.)"
 
 
@@ -134,7 +134,9 @@ def _need_line(ax, pair):
     if found:
         line, (left, right) = found
         if left > 0.05 or right < min(0.95, (TOP - b) / w - 0.05):
-            raise NotYet(f"the line {pair} should run through the points, from x = 0 to x = 1.")
+            raise NotYet(
+                f"the line {pair} should run from x = 0 to x = 1, or to where it leaves the axes."
+            )
         return line
     mistakes = (
         ((w, b), f"in the line {pair}, b and w have changed places: b is where x = 0."),
@@ -217,7 +219,7 @@ def check_residuals(answer):
         return f"The residuals run along the best line minus this one: {wrong_by}."
     mistakes = (
         (line[::-1], "These two look right, but b comes first, then w."),
-        (trend, "This is the line along which the residuals run. What has to be added to it, point by point, to give the prediction?"),
+        (trend, "This is the line along which the residuals run. Which line has to be added to it to give the best line?"),
         (-trend, "This is by how much the line is wrong. Which line is it, then?"),
         (best, "This is the best line: its residuals show no trend."),
         (best + trend, "You went the wrong way: where y - ŷ is negative, the line runs above the points."),

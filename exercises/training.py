@@ -174,8 +174,8 @@ def check_rates(answer):
         if np.isnan(found):
             reasons.append(f"{name} with {lr:g} diverges: go lower.")
         elif found > limit:
-            least = min(found, MOST_STEPS)
-            reasons.append(f"{name} with {lr:g} needs at least {least} steps; {limit} are allowed.")
+            needs = f"more than {MOST_STEPS}" if found > MOST_STEPS else found
+            reasons.append(f"{name} with {lr:g} needs {needs} steps; {limit} are allowed.")
         else:
             reasons.append(f"{name} is tuned: {found} steps.")
     if rates[0] == rates[1]:

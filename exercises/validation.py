@@ -174,7 +174,9 @@ def check_predictions(answer):
 
     if distance(right) <= DISTANCE:
         much = f"The mean squared distance from the curve is {distance(right):.5f}"
-        return f"{much}. The noise of a single point is 0.01: many together know more than one."
+        return (
+            f"{much}. For one point the mean square of the noise is 0.01: many together know more."
+        )
     parts = [np.polyval(np.polyfit(X, y, degree), X_new) for degree in (0, 1)]
     mistakes = (
         (parts[0], "You predict the mean of y for every x. Has the training begun, and do the shapes in the loss agree?"),
@@ -184,4 +186,4 @@ def check_predictions(answer):
     if distance(np.sort(right), np.sort(found)) <= DISTANCE:
         raise NotYet("The right values in another order: were the new points shuffled or sorted?")
     far = f"The mean squared distance from the curve is {distance(right):.4f}"
-    raise NotYet(f"{far}; at most {DISTANCE} is wanted. Train longer, and keep the best step.")
+    raise NotYet(f"{far}; at most {DISTANCE} is wanted. Train longer, and keep the best state.")

@@ -267,7 +267,7 @@ FIGURES = {
                 "lines": [("", "[0, 0]")],
             }
         ],
-        "Parabolas": [
+        "Three curves": [
             {
                 **XY,
                 "lines": [

@@ -539,7 +539,6 @@ FORMULAS = {
         (r"\eta = 0.02", eta(0.02, "0.02")),
         ("b + w x + v x^2", says("h", of=parabola)),
         ("e^2", lambda a: {"e": 2.0, "is": [4.0]}),
-        ("x^2", lambda a: {"is": [a["x"] * a["x"]]}),
     ],
     "beyond-learning-rate": [
         (r"H = \begin{pmatrix}", {}),
@@ -621,6 +620,7 @@ FORMULAS = {
         (r"2.2 \cdot 10^{-16}", {"is": [np.finfo(float).eps], "rtol": 0.01, "atol": 0}),
         (r"J = \tfrac12 c u^2", along_a_line),
         ("2/c", says("limit", of=along_a_line)),
+        (r"1 - \alpha", lambda a: {"alpha": 0.7, "is": [0.3]}),
     ],
     "names": [
         (r"y_i - \hat y_i", says("this", of=one_point)),

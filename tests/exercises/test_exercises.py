@@ -151,7 +151,7 @@ STATEMENTS = {
         f"may be $10^{{{math.log10(validation.PLOT_TOLERANCE):.0f}}}$ off",
     ],
     "5.11": [
-        f"may be {validation.DISTANCE}.",
+        f"may be at most {validation.DISTANCE}.",
         f"{validation.NEW_POINTS} new $x$",
         f"list of {validation.NEW_POINTS} Python floats",
     ],
@@ -473,7 +473,7 @@ WRONG = [
     ("5.8", lambda: (0.02, 0.02), "what suits one need not suit the other"),
     ("5.8", lambda: (0.2, 0.03), "in the wrong order"),
     ("5.8", lambda: (0.05, 0.2), "SGD with 0.05 diverges: go lower. Adam is tuned: 84 steps."),
-    ("5.8", lambda: (0.03, 0.001), "SGD is tuned: 482 steps. Adam with 0.001 needs at least 2000 steps"),
+    ("5.8", lambda: (0.03, 0.001), "SGD is tuned: 482 steps. Adam with 0.001 needs more than 2000 steps"),
     ("5.8", lambda: (0.01, 0.2), "550 are allowed"),
     ("5.8", lambda: (0.03, 0.1), "100 are allowed"),
     ("5.8", lambda: (0.03, 1e9), "Adam with 1e+09 diverges"),
