@@ -312,7 +312,7 @@ def test_figures_are_legible_and_their_panels_stack_on_a_phone(visit, book, widt
             else:
                 whole = panels[-1]["right"] - panels[0]["x"]
                 assert abs(whole - min(sum(wants), row["room"])) < 0.1, address
-    assert seen == 11
+    assert seen == 12
     assert {address: size for address, size in least.items() if size < 9} == {}
 
 
