@@ -25,6 +25,15 @@ if not render.find_quarto("auto")[0]:
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: Without the pages that Chromium keeps ready below its address bar, a visit takes half the work.
+#: The list takes the place of playwright's own, so what matters of that one stands here too.
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,HttpsUpgrades,PaintHolding,"
+    "HttpsFirstBalancedModeAutoEnable,DestroyProfileOnBrowserClose,ThirdPartyStoragePartitioning",
+]
+
 # The book of the tests lives nowhere, whatever this clone was made from.
 os.environ["GITHUB_REPOSITORY"] = ""
 
@@ -90,9 +99,7 @@ def chromium():
         )
         with sync_playwright() as playwright:
             try:
-                found = playwright.chromium.launch(
-                    executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
-                )
+                found = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
             except Error as error:
                 found, missing = None, f"{missing} ({str(error).splitlines()[0]})"
             if found:
