@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 RENDERER ?= auto
 PORT ?= 8000
-JOBS ?= 2
+# Browsers, kernels and Pandoc are waited for: more workers than cores
+JOBS ?= 4
 PYODIDE ?= yes
 
 bin = $(VENV)/bin

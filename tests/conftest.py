@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,27 +38,36 @@ CHROMIUM_OPTIONS = [
 # The book of the tests lives nowhere, whatever this clone was made from.
 os.environ["GITHUB_REPOSITORY"] = ""
 
-#: What `make check` leaves to `make test`: whatever wants the built book or a browser, and these.
-#: `make test` begins with them in this order, the longest first, so that no worker is alone at the end.
+#: What `make test` begins with, the longest first, so that no worker is alone at the end.
+LONGEST = ["test_pages", "test_book_browser", "test_export_runs", "beyond-workers"]
+LONGEST += ["test_explorer_browser", "test_first_visits", "test_recorded", "test_book_editions"]
+LONGEST += ["test_beyond_workers", "test_quarto", "test_export", "test_beyond", "test_book_build"]
+LONGEST += ["test_make", "test_serve", "test_explorer_chromium", "test_prove", "test_run"]
+LONGEST += ["test_figures", "test_ledger", "test_tolerant", "test_quarto_rendered"]
+#: What `make check` leaves to it: whatever wants the built book or a browser, and these.
 SLOW_FIXTURES = {"book", "chromium", "verdicts"}
-SLOW_FILES = [
-    "test_pages",
-    "test_explorer_browser",
-    "test_recorded",
-    "test_export_runs",
-    "test_book_browser",
-]
-SLOW_FILES += ["test_beyond_workers", "test_book_build", "test_make", "test_serve", "test_beyond"]
-SLOW_FILES += ["test_explorer_chromium", "test_prove", "test_run", "test_export", "test_figures"]
-SLOW_FILES += ["test_ledger", "test_tolerant", "test_quarto_rendered"]
+SLOW_FILES = {*LONGEST} - {"test_quarto", "test_book_editions"}
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or item.path.stem in SLOW_FILES:
             item.add_marker("slow")
-    order = {name: number for number, name in enumerate(SLOW_FILES)}
+    order = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Like --dist loadscope, and what one module does in three browsers goes to three workers."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByEngine(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            engine = re.search(r"\[(chromium|firefox|webkit)\b", nodeid)
+            return super()._split_scope(nodeid) + (engine[0] if engine else "")
+
+    return ByEngine(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ import mimetypes
 from pathlib import Path
 
 import pytest
-from axe import violations
+from axe import COLOURS, violations
 
 from book.config import Book
-from book.proof import bench_pages
 
 HOST = "http://book.test/"
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +38,8 @@ def visit(chromium, book):
         if not file:
             context.route("**/*", answer)
         page = context.new_page()
+        page.asked = set()
+        page.on("request", lambda request: page.asked.add(request.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda m: m.type in ("error", "warning") and wrong.append(m.text))
         page.on("requestfailed", lambda r: wrong.append(f"failed: {r.url}"))
@@ -86,8 +87,8 @@ def drawn(page):
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(visit, address):
-    page = visit(address)
+def test_a_page_is_light_accessible_and_not_wider_than_the_screen(visit, book, address):
+    page = visit(address)  # for the first time: a new context has an empty cache
     page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
     for explorer in page.locator("gd-explorer").all():
         explorer.scroll_into_view_if_needed()
@@ -95,47 +96,20 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(visit, address):
     assert violations(page) == [], "light"
     page.emulate_media(color_scheme="dark")
     drawn(page)  # an explorer hears of the theme in the next frame
-    assert violations(page) == [], "dark"
+    assert violations(page, only=COLOURS) == [], "dark"
     page.set_viewport_size({"width": 375, "height": 800})
     drawn(page)
-    assert violations(page) == [], "375 px"
+    assert violations(page) == [], "375 px, dark"
     assert page.evaluate(ASKEW) == []
     page.set_viewport_size({"width": 320, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
-
-
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_nothing_moves_while_a_page_comes_and_its_code_fits(chromium, book, address):
-    base = bench_pages.serve(book.folder)
-    for width in (1280, 375):
-        seen = bench_pages.visit(chromium, base, f"{address}.html", width, slow=True)
-        assert seen["moved"] < 0.02
-        assert width < 1280 or not any(seen["cut"])
-
-
-def test_a_page_does_not_wait_long_for_fonts(chromium, book):
-    base = bench_pages.serve(book.folder)
-    page = chromium.new_page()
-    page.route("**/*.woff2", lambda route: None)  # they never come
-    page.goto(f"{base}chapters/5-1-math.html", wait_until="commit")
-    page.locator("html.js:not(.waiting)").wait_for(state="attached", timeout=5000)
-    assert page.evaluate("[...document.fonts].some((font) => font.status === 'loading')")
-    page.close()
-
-
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_a_first_visit_is_light(visit, book, address):
-    weights = {}
-    page = visit("404")  # an empty cache, and nothing asked for yet
-    page.on("request", lambda request: weights.update({request.url: 0}))
-    page.goto(f"{HOST}{address}.html", wait_until="networkidle")
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    page.wait_for_timeout(100)
-    for url in weights:
+    drawn(page)
+    weights = {}
+    for url in page.asked:
         content = (book.folder / url.removeprefix(HOST)).read_bytes()
-        weights[url] = (
-            len(content) if url.endswith((".woff2", ".png")) else len(gzip.compress(content))
-        )
+        packed = url.endswith((".woff2", ".png"))
+        weights[url] = len(content if packed else gzip.compress(content))
     assert len(weights) <= 12, sorted(weights)
     assert sum(weights.values()) <= 150_000, weights
 
