@@ -65,16 +65,20 @@ def lines(page: list[Glyph]) -> list[list[Glyph]]:
     return [sorted(row, key=lambda glyph: glyph.x) for row in rows]
 
 
-def nearly_empty(pdf: Path) -> list[int]:
-    """The pages after the cover with fewer than six lines, and nothing drawn that fills them."""
-    found = []
+def nearly_empty(pdf: Path, found: list[list[Glyph]]) -> list[int]:
+    """The pages after the cover with fewer than six lines, and nothing drawn that fills them.
+
+    Parameters: found, what ``pages`` gives.
+    """
+    empty = []
     with pypdfium2.PdfDocument(pdf) as document:
-        for number, page in list(enumerate(document, 1))[1:]:
-            if len(lines(glyphs(page))) < 6:
-                boxes = [shape.get_bounds() for shape in page.get_objects([raw.FPDF_PAGEOBJ_PATH])]
+        for place, page in list(enumerate(found))[1:]:
+            if len(lines(page)) < 6:
+                shapes = document[place].get_objects([raw.FPDF_PAGEOBJ_PATH])
+                boxes = [shape.get_bounds() for shape in shapes]
                 if not any(top - bottom > 100 for _, bottom, _, top in boxes):
-                    found.append(number)
-    return found
+                    empty.append(place + 1)
+    return empty
 
 
 def epub_messages(epub: Path) -> list[str]:
@@ -92,7 +96,7 @@ def main(folder: Path) -> None:
     sizes = Counter(f"{int(glyph.size * 2) / 2:4.1f} pt" for page in found for glyph in page)
     for size, count in sorted(sizes.items(), key=lambda entry: float(entry[0].split()[0])):
         print(f"  {size}  {count / sizes.total():6.1%} of the characters")
-    print(f"  pages with fewer than six lines: {nearly_empty(pdf) or 'none'}")
+    print(f"  pages with fewer than six lines: {nearly_empty(pdf, found) or 'none'}")
     beyond = [n for n, page in enumerate(found[1:], 2) if max(g.right for g in page) > RIGHT]
     print(f"  pages with a character beyond the column: {beyond or 'none'}")
     messages = epub_messages(epub) if shutil.which("java") else ["not checked: there is no Java"]

@@ -65,10 +65,9 @@ def attempts(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """The exported notebooks: name -> path."""
-    written = export.export_all(Book.read(ROOT), tmp_path_factory.mktemp("exported"))
-    return {path.stem: path for path in written}
+def exported(book):
+    """The exported notebooks, as they lie beside the pages: name -> path."""
+    return {name: book.folder / "notebooks" / f"{name}.ipynb" for name in SOURCES}
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -99,20 +98,45 @@ def test_every_record_is_compared_and_agrees(exported):
         assert any(agree in text for text in texts), f"no notebook prints: {agree}"
 
 
-# --- nbval, tolerant, where another `utils` is in the way -----------------------------------------
+# --- run where another `utils` is in the way ------------------------------------------------------
+
+#: Runs the first cells of notebooks, each in a process and a folder of its own.  They are forked
+#: where NumPy and PyTorch are loaded already, which takes longer than all the rest.
+BEGINNINGS = """
+import io, json, os, sys
+import matplotlib.pyplot, numpy, torch
+from contextlib import redirect_stderr, redirect_stdout
+from IPython.core.interactiveshell import InteractiveShell
+sys.path.insert(0, "")
+for name, cells in json.load(sys.stdin).items():
+    if child := os.fork():
+        os.waitpid(child, 0)
+        continue
+    os.chdir(f"alone/{name}")
+    shell, outcomes = InteractiveShell.instance(), []
+    for cell in cells:
+        with redirect_stdout(io.StringIO()) as printed, redirect_stderr(printed):
+            result = shell.run_cell(cell)
+        failed = result.error_before_exec or result.error_in_exec
+        outcomes.append(repr(failed) + printed.getvalue() if failed else printed.getvalue())
+    print(json.dumps([name, outcomes]), flush=True)
+    os._exit(0)
+"""
 
 
 @pytest.fixture(scope="module")
-def nbval(tmp_path_factory, exported):
-    """One run of nbval in tolerant mode: (the folder, notebook -> outcome of each code cell).
+def outcomes(tmp_path_factory, exported):
+    """(the folder, notebook -> what is wrong in each code cell, None where nothing is, a log).
 
-    Each notebook lies in a folder of its own; but for WHOLE it ends with the Setup cell.  A wrong
-    `utils` lies beside it, and a second one can be imported and has been.
+    Each notebook lies in a folder of its own; but for WHOLE, which nbval runs in tolerant mode, it
+    ends with the Setup cell.  A wrong `utils` lies beside it, and a second one can be imported and
+    has been.
     """
     folder = tmp_path_factory.mktemp("elsewhere")
     other = folder / "other" / "utils"
     other.mkdir(parents=True)
     (other / "__init__.py").write_text("data = 'of another project'\n")
+    beginnings = {}
     for name, path in exported.items():
         notebook = notebooks.load(path)
         if name not in WHOLE:
@@ -120,6 +144,9 @@ def nbval(tmp_path_factory, exported):
                 n for n, c in enumerate(notebook.cells) if "setup" in c.metadata.get("tags", ())
             )
             del notebook.cells[setup + 1 :]
+            cells = [cell for _, cell in notebooks.code_cells(notebook)]
+            assert not any(cell.outputs for cell in cells)
+            beginnings[name] = [cell.source for cell in cells]
         alone = folder / "alone" / name
         alone.mkdir(parents=True)
         notebooks.save(notebook, alone / path.name)
@@ -131,40 +158,50 @@ def nbval(tmp_path_factory, exported):
         # pytest would take the path of the rules for a test, and this repository for the root
         *("-c", "pytest.ini", "--rootdir", ".", "-p", "no:cacheprovider", "--nbval"),
         *(f"--nbval-sanitize-with={rules}", "--junitxml", "junit.xml"),
-        *(f"alone/{name}/{name}.ipynb" for name in exported),
+        *(f"alone/{name}/{name}.ipynb" for name in WHOLE),
     ]
-    run = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(folder, other.parent, STALE_UTILS="1"),
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,  # what failed is read from its report
-    )
-    outcomes = {name: [] for name in exported}
+
+    def run(command, **options):
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=environment(folder, other.parent, STALE_UTILS="1"),
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,  # what failed is read from its report
+            **options,
+        )
+
+    begun = run([sys.executable, "-c", BEGINNINGS], input=json.dumps(beginnings))
+    whole = run(command)
+    found = {name: [] for name in exported}
+    found |= {
+        name: [text or None for text in texts]
+        for name, texts in map(json.loads, begun.stdout.splitlines())
+    }
     for case in ElementTree.parse(folder / "junit.xml").iter("testcase"):
         problem = next(iter(case), None)
         name = Path(case.get("file") or case.get("classname").replace(".", "/")).parent.name
-        outcomes[name].append(None if problem is None else f"{case.get('name')}: {problem.text}")
-    return folder, outcomes, run.stdout + run.stderr
+        found[name].append(None if problem is None else f"{case.get('name')}: {problem.text}")
+    return folder, found, begun.stderr + whole.stdout + whole.stderr
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_nbval_passes_in_tolerant_mode(name, nbval):
-    folder, outcomes, log = nbval
+def test_it_runs_in_an_empty_folder(name, outcomes):
+    folder, found, log = outcomes
     cells = list(notebooks.code_cells(notebooks.load(folder / "alone" / name / f"{name}.ipynb")))
-    assert [problem for problem in outcomes[name] if problem] == [], log
-    assert len(outcomes[name]) == len(cells), f"nbval passed over cells\n{log}"
+    assert [problem for problem in found[name] if problem] == [], log
+    assert len(found[name]) == len(cells), f"cells were passed over\n{log}"
 
 
-def test_nothing_was_asked_from_the_network(nbval):
-    assert attempts(nbval[0]) == []
+def test_nothing_was_asked_from_the_network(outcomes):
+    assert attempts(outcomes[0]) == []
 
 
-def test_each_notebook_wrote_the_files_of_the_book_and_no_others(nbval):
+def test_each_notebook_wrote_the_files_of_the_book_and_no_others(outcomes):
     for name in SOURCES:
-        alone = nbval[0] / "alone" / name
+        alone = outcomes[0] / "alone" / name
         written = {
             path.relative_to(alone).as_posix(): path.read_text(encoding="utf-8")
             for path in alone.rglob("*.*")
@@ -178,8 +215,8 @@ def test_each_notebook_wrote_the_files_of_the_book_and_no_others(nbval):
             assert text == ours, f"{name}: {file}"
 
 
-def test_nothing_of_the_book_can_be_imported_there(nbval):
-    folder = nbval[0]
+def test_nothing_of_the_book_can_be_imported_there(outcomes):
+    folder = outcomes[0]
     for module in ("utils", "utils.data", "book"):
         run = subprocess.run(
             [sys.executable, "-c", f"import {module}"],

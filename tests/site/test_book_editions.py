@@ -42,9 +42,14 @@ def pdf_text(pdf_texts):
 
 
 @pytest.fixture(scope="module")
-def set_pages(book):
+def all_pages(book):
+    return paper.pages(book.folder / "linear-regression.pdf")
+
+
+@pytest.fixture(scope="module")
+def set_pages(all_pages):
     """The characters of each page of the PDF after the cover, by page number."""
-    return dict(enumerate(paper.pages(book.folder / "linear-regression.pdf")[1:], 2))
+    return dict(enumerate(all_pages[1:], 2))
 
 
 @pytest.fixture(scope="module")
@@ -193,8 +198,8 @@ def test_no_text_of_a_figure_is_smaller_than_8_points_on_paper():
     assert {name: size for name, size in sizes.items() if size < 8} == {}
 
 
-def test_no_page_of_the_pdf_is_nearly_empty(book):
-    assert paper.nearly_empty(book.folder / "linear-regression.pdf") == []
+def test_no_page_of_the_pdf_is_nearly_empty(book, all_pages):
+    assert paper.nearly_empty(book.folder / "linear-regression.pdf", all_pages) == []
 
 
 def test_no_character_of_the_pdf_leaves_its_column(set_pages):
