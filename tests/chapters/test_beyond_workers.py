@@ -78,7 +78,7 @@ def no_process_left(folder: Path) -> bool:
 # The paths ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=[1, 2, 4])
+@pytest.fixture(scope="module", params=[1, 3])  # the page itself has two and four
 def results(request, tmp_path_factory):
     """What each of so many workers says of all the paths, from one launch."""
     page = measure.workers_page(tmp_path_factory.mktemp("workers"), TASKS, points=(X, y))
@@ -88,11 +88,11 @@ def results(request, tmp_path_factory):
 def test_the_path_of_many_workers_is_that_of_utils(results):
     expected = utils.descent.gradient_descent(X, y, lr=0.2, steps=10).path[1:]
     paths = [result["by_hand"] for result in results]
-    assert len(paths) in (1, 2, 4) and all(path == paths[0] for path in paths)
+    assert len(paths) in (1, 3) and all(path == paths[0] for path in paths)
     np.testing.assert_array_max_ulp(np.array(paths[0]), expected, maxulp=8)
 
 
-@pytest.mark.parametrize("results", [2, 4], indirect=True)
+@pytest.mark.parametrize("results", [3], indirect=True)
 def test_ddp_goes_where_each_way_must_lead(results):
     """The four paths, each from the weight that its way gives to every point."""
     workers = len(results)
@@ -117,11 +117,13 @@ def test_ddp_goes_where_each_way_must_lead(results):
     assert len({tuple(results[0][way][0][-1]) for way in weights}) == 4
 
 
-@pytest.mark.parametrize("results", [2], indirect=True)
+@pytest.mark.parametrize("results", [3], indirect=True)
 def test_ddp_gives_all_workers_the_parameters_of_the_first(results):
-    (own_0, wrapped_0, walked_0), (own_1, wrapped_1, walked_1) = (r["starts"] for r in results)
-    assert own_0 != own_1 and wrapped_0 == wrapped_1 == own_0
-    assert np.allclose(np.subtract(walked_1, walked_0), np.subtract(own_1, own_0), rtol=1e-12)
+    (own_0, wrapped_0, walked_0), *others = (result["starts"] for result in results)
+    assert wrapped_0 == own_0
+    for own, wrapped, walked in others:
+        assert own != own_0 and wrapped == own_0
+        assert np.allclose(np.subtract(walked, walked_0), np.subtract(own, own_0), rtol=1e-12)
 
 
 # What goes wrong ---------------------------------------------------------------------------------
