@@ -57,12 +57,15 @@ def test_a_saved_page_is_in_the_browser_within_a_second_and_a_half(serve, chromi
         page.goto(f"{address}page.html", wait_until="load")
     page.get_by_text("The first text.").wait_for()
     seconds = []
-    for text in ("The second text.", "The third text.", "The fourth text."):
+    for number in range(2, 10):  # a busy machine may disturb one save, but not each
+        text = f"Text {number}."
         with page.expect_websocket():  # of the reloaded page
             saved = edit(folder / "page.ipynb", text)
             page.get_by_text(text).wait_for()
             seconds.append(time.perf_counter() - saved)
         assert said().startswith("page.ipynb: ")
+        if number > 2 and min(seconds) < 1.5:
+            break
     assert min(seconds) < 1.5, seconds
     assert wrong == []
 
@@ -70,7 +73,7 @@ def test_a_saved_page_is_in_the_browser_within_a_second_and_a_half(serve, chromi
     assert said() == "The page stays as it was.\n"
     assert "page.ipynb, cell 3 (words): a Quarto shortcode" in said()
     page.reload()
-    page.get_by_text("The fourth text.").wait_for()
+    page.get_by_text(text).wait_for()
     edit(folder / "page.ipynb", "[gone](#nowhere)")
     assert said() == "The page stays as it was.\n"
     assert "page.html: a link to '#nowhere'" in said()
