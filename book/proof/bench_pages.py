@@ -19,7 +19,9 @@ from statistics import median
 
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
+from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 OURS = ("chapters/5-1-math.html", "chapters/5-3-pytorch.html")
@@ -42,7 +44,7 @@ CUT = """() => [...document.querySelectorAll("pre.code")].map((code) => {
 
 def serve(folder: Path, *, packed: bool = True) -> str:
     """Serve a folder for as long as this process lives, compressed as hosts do; returns the address."""
-    app = StaticFiles(directory=folder)
+    app = Starlette(routes=[Mount("/", StaticFiles(directory=folder))])
     app = GZipMiddleware(app) if packed else app
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))

@@ -27,15 +27,9 @@ from book.config import Book
 from book.live import files
 from book.site import editions, pages
 from book.site.finish import Finished
-from book.site.pages import HERE
+from book.site.pages import HERE, squeezed
 
-WEB = ("theme.js", "book.js", "search.js", "favicon.svg", "card.png", "vendor/minisearch.min.js")
-
-
-def squeezed(path: Path) -> str:
-    """A script or a style sheet without comment lines and indentation."""
-    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith(("//", "/*")))
+WEB = ("book.js", "search.js", "favicon.svg", "card.png", "vendor/minisearch.min.js")
 
 
 def write_assets(book: Book, out: Path) -> None:

@@ -10,7 +10,7 @@
   // The fonts are fetched at once, and the text waits for them, 0.4 s at most, so that no line moves when they come.
   // (The code's font is as wide as what stands in for it.  Opacity is not inherited: to show the text costs one paint.)
   document.documentElement.classList.add("waiting");
-  var fonts = document.currentScript.src.replace("theme.js", "fonts/");
+  var fonts = document.currentScript.dataset.root + "assets/fonts/";
   function font(file, family, look) {
     var face = new FontFace(family, "url(" + fonts + file + ".woff2)", Object.assign({ display: "swap" }, look));
     document.fonts.add(face);
