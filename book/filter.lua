@@ -441,7 +441,7 @@ handlers = {
     end
     if edition == "typst" then
       decimals_aligned(table_)
-      return #table_.bodies[1].body > 24 and between("#long[", { table_ }, "]") or table_, false
+      return #table_.bodies[1].body > 20 and between("#long[", { table_ }, "]") or table_, false
     end
   end,
   traverse = "topdown",
