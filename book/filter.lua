@@ -441,7 +441,7 @@ handlers = {
     end
     if edition == "typst" then
       decimals_aligned(table_)
-      return #table_.bodies[1].body > 20 and between("#long[", { table_ }, "]") or table_, false
+      return #table_.bodies[1].body > 24 and between("#long[", { table_ }, "]") or table_, false
     end
   end,
   traverse = "topdown",
@@ -531,7 +531,7 @@ local function kept_together(blocks)
     elseif block.t == "CodeBlock" then
       lines = lines + select(2, block.text:gsub("\n", "")) + 1
     elseif block.t == "Figure" or block.t == "Table" then
-      lines = lines + 7
+      lines = lines + math.max(7, block.bodies and 2 * #block.bodies[1].body or 0)
     else
       lines = lines + (block.t:match("List$") and #block.content or 1) + #stringify(block) // 90
     end
