@@ -32,7 +32,8 @@ CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-background-networking",
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,HttpsUpgrades,PaintHolding,"
-    "HttpsFirstBalancedModeAutoEnable,DestroyProfileOnBrowserClose,ThirdPartyStoragePartitioning",
+    "HttpsFirstBalancedModeAutoEnable,DestroyProfileOnBrowserClose,ThirdPartyStoragePartitioning,"
+    "RenderDocument,MediaRouter,OptimizationHints,Translate",
 ]
 
 # The book of the tests lives nowhere, whatever this clone was made from.
