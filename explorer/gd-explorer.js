@@ -311,7 +311,7 @@ ${has("batches") ? field("batch", "Batch size", range("batch", 1, n)) : ""}
 ${has("optimizers") ? field("optimizer", "Optimizer", choose("optimizer", Object.keys(optimizers))) : ""}
 <div class="bar"><button id="play" type="button">Play</button>${front ? "" : `<button id="step" type="button">Step</button>`}${range("k", 0, 1, 'aria-label="Step shown"')}<button id="reset" type="button">Reset</button></div>
 </div>
-${panel("data", front ? "The points and one line" : "The square has area J", `The ${n} training points, the line of the step shown with its residuals, and the least-squares line (dashed)`)}
+${panel("data", front ? "The points and one line" : "The square: J", `The ${n} training points, the line of the step shown with its residuals, and the least-squares line (dashed)`)}
 ${front ? "" : panel("curve", "Learning curve", "J at every iteration, logarithmic scale; the dashed line is the smallest possible J")}
 </div>
 ${front ? "" : `<dl class="values"><div><dt id="unit">step</dt><dd id="k-now"></dd></div><div><dt>b</dt><dd id="b-now"></dd></div><div><dt>w</dt><dd id="w-now"></dd></div><div><dt>J</dt><dd id="J-now"></dd></div></dl>`}

@@ -585,7 +585,7 @@ FORMULAS = {
     "beyond-minibatches": [
         (r"J(b, w) = J_{\min} + \tfrac12", {}),
         (r"\eta = 0.2", eta(0.2, "lr = 0.2"), 2),
-        (r"J - J_{\min} \;\approx\;", noise),
+        (r"J - J_{\min} \approx", noise),
         (r"\eta/k", lambda a: {"k": 4, "is": [a["eta"] / 4]}),
     ],
     "beyond-workers": [
