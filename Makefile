@@ -4,7 +4,7 @@ VENV ?= .venv
 RENDERER ?= auto
 PORT ?= 8000
 # Browsers, kernels and Pandoc are waited for: more workers than cores
-JOBS ?= 4
+JOBS ?= 3
 PYODIDE ?= yes
 
 bin = $(VENV)/bin
