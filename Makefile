@@ -76,6 +76,7 @@ html: $(VENV)/render.stamp ## render the HTML pages only
 serve: $(VENV)/render.stamp $(live) ## preview on http://127.0.0.1:8000 (PORT=...); what is saved is reloaded
 	@$(python) -m book.site.serve --port $(PORT)
 
+check: JOBS = 2 # nothing here waits
 check: $(VENV)/all.stamp ## at every save: ruff, unit tests, the static checks of notebooks
 	@$(bin)/ruff check -q . && $(bin)/ruff format -q --check .
 	$(pytest) -q -m "not slow"
