@@ -3,6 +3,8 @@
 import datetime
 import json
 import re
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,12 @@ def numbers(record, *path):
             yield path, record["ratio"]
         for key, below in record.items():
             yield from numbers(below, *path, key)
+
+
+def test_every_recorded_ratio_is_a_median_between_its_quartiles():
+    for path, ratio in numbers(RECORDS["timings"]):
+        entry = reduce(getitem, path, RECORDS["timings"])
+        assert 0 < entry["low"] <= ratio <= entry["high"], path
 
 
 @pytest.mark.parametrize("name", RECORDS)
