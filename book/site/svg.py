@@ -116,7 +116,7 @@ def _plain(root) -> None:
 
 def _panels(root) -> list:
     """What stands side by side, each a drawing of its own with its part of the width, so that they
-    stack on a phone.  None if the drawing is whole: something reaches across, or is a colour bar."""
+    stack on a phone.  Empty if the drawing is whole: something reaches across, or is a colour bar."""
     named = {element.get("id"): element for element in root.iter()}
     if "axes_2" not in named:
         return []
